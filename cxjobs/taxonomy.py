@@ -118,7 +118,13 @@ def load() -> Taxonomy:
 
     def entries(kind: str) -> tuple[Entry, ...]:
         return tuple(
-            Entry(**{k: tuple(v) if isinstance(v, list) else v for k, v in e.items()})
+            Entry(
+                e["code"],
+                e["name"],
+                e["definition"],
+                tuple(e.get("include", ())),
+                tuple(e.get("exclude", ())),
+            )
             for e in raw[kind]
         )
 

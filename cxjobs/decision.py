@@ -1,0 +1,400 @@
+"""The three-way decision and its promise: ``cx_management``, ``conflated``, or ``review``.
+
+A :class:`Table` is counted once, from out-of-fold probabilities, and stored in a model's
+manifest. :meth:`Table.choose` turns it into a :class:`Band` for any asked error, at prediction
+time and without training. From there on nothing but the standard library is needed.
+
+What is promised
+----------------
+*Precision*: of the postings called ``cx_management``, at least the asked share truly are.
+*Lost*: of the postings that truly are ``cx_management``, at most the asked share is called
+``conflated``. Each is a statement about the whole population of postings, and each holds with
+the stated confidence: had the calibration postings been drawn anew many times, and the band
+been chosen anew each time, at most ``1 - confidence`` of the bands would break it.
+
+Under which assumption
+----------------------
+The postings to come and the calibration postings are exchangeable: same mix of employers,
+roles, sources, years and text lengths, drawn one by one. Out-of-fold probabilities stand in
+for those of the final model. Postings of one employer that resemble each other make the true
+confidence somewhat lower than the stated one, and a batch with fewer true ones than the
+calibration data has a lower precision than promised.
+
+How
+---
+Learn then test (Angelopoulos et al. 2021): every threshold of a fixed grid is a hypothesis
+"the promise is broken here" with an exact binomial p-value, the same tail that inverts to the
+Clopper-Pearson bound. Thresholds are tested in a fixed order, so that choosing the best among
+many costs no error: upwards from 0 for the lost, downwards for the precision. The precision
+can't be tested where too few postings score, so its order has the starts ``STARTS``, each with
+its share of the error; a threshold that passes hands its share down to the next (fallback
+procedure, Wiens 2003; Wiens & Dmitrienko 2005). Grid and starts depend on no data.
+
+References
+----------
+Angelopoulos, Bates, Candès, Jordan, Lei (2021), Learn then Test: calibrating predictive
+algorithms to achieve risk control, arXiv:2110.01052. Clopper & Pearson (1934), Biometrika 26.
+Wiens (2003), Pharmaceutical Statistics 2. Wiens & Dmitrienko (2005), J. Biopharm. Stat. 15.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cxjobs.errors import CxjobsError, DataError, ModelError
+from cxjobs.taxonomy import CONFLATED, CX, REVIEW
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+GRID = tuple(
+    i / 1000 for i in [*range(1, 50), *range(50, 100, 5), *range(100, 1000, 10), *range(991, 1000)]
+)
+"""Candidate thresholds: fine where few true ones are lost and where few false ones are called."""
+
+STARTS = {0.95: 0.2, 0.9: 0.6, 0.75: 0.2}
+"""Where testing of the precision starts, and with which share of the error."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Two thresholds, what they promise, and what they gave on the calibration postings.
+
+    Attributes
+    ----------
+    lower, upper : float
+        ``conflated`` below ``lower``, ``cx_management`` from ``upper`` on, ``review`` between.
+        ``lower`` 0 and ``upper`` infinity mean that nothing is called so without a person.
+    precision, max_lost, confidence : float
+        What was asked, each in (0, 1).
+    precision_met, lost_met : bool
+        Whether the data allow that promise to be made. If not, nothing is called that way.
+    called, called_true : int
+        Calibration postings from ``upper`` on, and the true ones among them.
+    positives, lost : int
+        All true calibration postings, and those among them below ``lower``.
+    review_share : float
+        Share of the calibration postings between the thresholds, 0 to 1; nan without postings.
+    """
+
+    lower: float
+    upper: float
+    precision: float
+    max_lost: float
+    confidence: float
+    precision_met: bool
+    lost_met: bool
+    called: int
+    called_true: int
+    positives: int
+    lost: int
+    review_share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; an ``upper`` of infinity and a nan become None."""
+        return {
+            k: None if isinstance(v, float) and not math.isfinite(v) else v
+            for k, v in asdict(self).items()
+        }
+
+    def __str__(self) -> str:
+        sure = f"with {self.confidence:.0%} confidence"
+        called = (
+            f"Called {CX} from {self.upper:g} on: at least {self.precision:.4g} of these are, "
+            f"{sure} (calibration: {self.called_true} of {self.called})."
+            if self.precision_met
+            else f"Nothing is called {CX}: a precision of {self.precision:.4g} can't be promised "
+            f"{sure}. Ask for less, or calibrate on more postings."
+        )
+        lost = (
+            f"Called {CONFLATED} below {self.lower:g}: at most {self.max_lost:.4g} of the true "
+            f"ones are lost, {sure} (calibration: {self.lost} of {self.positives})."
+            if self.lost_met
+            else f"Nothing is called {CONFLATED}: a loss of at most {self.max_lost:.4g} can't be "
+            f"promised {sure}. Ask for less, or calibrate on more postings."
+        )
+        return f"{called} {lost}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Counts at every candidate threshold, from which any band can be chosen.
+
+    Attributes
+    ----------
+    n, positives : int
+        Calibration postings, and the true ones among them.
+    confidence : float
+        Of the bounds below, one-sided, each for one threshold by itself.
+    threshold : tuple of float
+        Rising, 0 to 1.
+    above, true_above : tuple of int
+        Postings with a probability of at least the threshold, and the true ones among them.
+    precision_low : tuple of float
+        Clopper-Pearson lower bound of the precision there; 0 where no posting is above.
+    lost_high : tuple of float
+        Clopper-Pearson upper bound of the lost share; 1 where there is no true posting.
+    """
+
+    n: int
+    positives: int
+    confidence: float
+    threshold: tuple[float, ...]
+    above: tuple[int, ...]
+    true_above: tuple[int, ...]
+    precision_low: tuple[float, ...]
+    lost_high: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, one list a column."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Table:
+        """Read back what :meth:`to_dict` gave.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing, of another length, or does not count downwards.
+        """
+        try:
+            table = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+            above, true, rows = table.above, table.true_above, len(table.threshold)
+            sound = (
+                list(table.threshold) == sorted(table.threshold)
+                and list(above) == sorted(above, reverse=True)
+                and list(true) == sorted(true, reverse=True)
+                and all(0 <= k <= n for k, n in zip(true, above, strict=True))
+                and (not rows or (above[0] <= table.n and true[0] <= table.positives))
+                and rows == len(above) == len(table.precision_low) == len(table.lost_high)
+                and 0 < table.confidence < 1
+            )
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"The table of thresholds is unreadable: {error}.") from error
+        if not sound:
+            raise ModelError("The table of thresholds contradicts itself; train the model again.")
+        return table
+
+    def choose(
+        self, precision: float = 0.90, max_lost: float = 0.05, confidence: float | None = None
+    ) -> Band:
+        """Choose the band with the smallest review share that keeps both promises.
+
+        Parameters
+        ----------
+        precision : float
+            Least share of true ones among the postings called ``cx_management``, in (0, 1).
+        max_lost : float
+            Greatest share of the true ones that may be called ``conflated``, in (0, 1).
+        confidence : float, optional
+            With which each promise holds, in (0, 1); the table's own by default.
+
+        Returns
+        -------
+        Band
+            A promise that the data do not allow is not made; see ``Band.precision_met``.
+
+        Raises
+        ------
+        CxjobsError
+            If an asked number is not inside (0, 1).
+
+        Examples
+        --------
+        >>> table = threshold_table([0.99] * 200 + [0.01] * 800, [1] * 200 + [0] * 800)
+        >>> band = table.choose(precision=0.9, max_lost=0.05)
+        >>> band.lower, band.upper, band.review_share
+        (0.5, 0.5, 0.0)
+        >>> table.choose(precision=0.999).precision_met
+        False
+        """
+        confidence = self.confidence if confidence is None else confidence
+        for name, value in (
+            ("precision", precision),
+            ("max_lost", max_lost),
+            ("confidence", confidence),
+        ):
+            if not 0 < value < 1:
+                raise CxjobsError(f"{name} must lie between 0 and 1, without the ends: {value}.")
+        error = 1 - confidence
+        uppers = self._precise(precision, error)
+        lower = self._keeping(max_lost, error)
+        upper = min(uppers, default=math.inf)
+        if upper <= lower:
+            # Both promises hold anywhere in between: one threshold, as near 0.5 as may be.
+            upper = lower = min((t for t in uppers if t <= lower), key=lambda t: abs(t - 0.5))
+        called, called_true = self._counts(upper)
+        kept, kept_true = self._counts(lower)
+        return Band(
+            lower=lower,
+            upper=upper,
+            precision=precision,
+            max_lost=max_lost,
+            confidence=confidence,
+            precision_met=bool(uppers),
+            lost_met=lower > 0,
+            called=called,
+            called_true=called_true,
+            positives=self.positives,
+            lost=self.positives - kept_true,
+            review_share=(kept - called) / self.n if self.n else math.nan,
+        )
+
+    def _counts(self, threshold: float) -> tuple[int, int]:
+        if threshold == 0:
+            return self.n, self.positives
+        if threshold == math.inf:
+            return 0, 0
+        row = self.threshold.index(threshold)
+        return self.above[row], self.true_above[row]
+
+    def _precise(self, asked: float, error: float) -> list[float]:
+        """Thresholds at which the precision can be promised."""
+        passed, level = [], 0.0
+        for t, n, k in zip(
+            reversed(self.threshold), reversed(self.above), reversed(self.true_above), strict=True
+        ):
+            level += error * STARTS.get(t, 0.0)
+            if not level:
+                continue
+            # If exactly the asked share were true, would so few false ones be a rare sight?
+            if n and binomial_cdf(n - k, n, 1 - asked) <= level:
+                passed.append(t)
+            else:
+                level = 0.0
+        return passed
+
+    def _keeping(self, asked: float, error: float) -> float:
+        """Greatest threshold at which the lost share can be promised; 0 if none."""
+        best = 0.0
+        for t, k in zip(self.threshold, self.true_above, strict=True):
+            if binomial_cdf(self.positives - k, self.positives, asked) > error:
+                break
+            best = t
+        return best
+
+
+def threshold_table(probability: ArrayLike, truth: ArrayLike, *, confidence: float = 0.95) -> Table:
+    """Count the calibration postings at every candidate threshold.
+
+    Parameters
+    ----------
+    probability : array of shape (n,)
+        Out-of-fold probabilities of ``cx_management``, 0 to 1, none missing.
+    truth : array of shape (n,)
+        True where the posting is ``cx_management``.
+    confidence : float
+        Of the bounds in the table, and of later promises unless asked otherwise.
+
+    Returns
+    -------
+    Table
+        See the module's docstring for what can be promised from it.
+
+    Raises
+    ------
+    DataError
+        If shapes differ, a probability is outside 0 to 1, or a truth is neither 0 nor 1.
+
+    Examples
+    --------
+    >>> table = threshold_table([0.9, 0.8, 0.2], [True, False, False])
+    >>> row = table.threshold.index(0.5)
+    >>> table.above[row], table.true_above[row]
+    (2, 1)
+    """
+    import numpy as np
+    from scipy.special import betaincinv
+
+    p = np.asarray(probability, dtype=float)
+    y = np.asarray(truth)
+    if p.ndim != 1 or p.shape != y.shape:
+        raise DataError(
+            f"One probability and one truth a posting are needed; got shapes {p.shape}, {y.shape}."
+        )
+    if not np.all((p >= 0) & (p <= 1)):
+        raise DataError("Every probability must be between 0 and 1, and none missing.")
+    if not np.isin(y, (0, 1)).all():
+        raise DataError("Every truth must be 0 or 1 (or False or True).")
+    if not 0 < confidence < 1:
+        raise CxjobsError(f"confidence must lie between 0 and 1, without the ends: {confidence}.")
+    true = np.sort(p[y.astype(bool)])
+    grid = np.array(GRID)
+    above = p.size - np.searchsorted(np.sort(p), grid, side="left")
+    true_above = true.size - np.searchsorted(true, grid, side="left")
+    lost = true.size - true_above
+    # betaincinv needs positive parameters; the bounds of empty counts are known without it.
+    low = betaincinv(np.maximum(true_above, 1), above - true_above + 1, 1 - confidence)
+    high = betaincinv(lost + 1, np.maximum(true_above, 1), confidence)
+    return Table(
+        n=int(p.size),
+        positives=int(true.size),
+        confidence=confidence,
+        threshold=GRID,
+        above=tuple(above.tolist()),
+        true_above=tuple(true_above.tolist()),
+        precision_low=tuple(np.where(true_above > 0, low, 0.0).round(4).tolist()),
+        lost_high=tuple(np.where(true_above > 0, high, 1.0).round(4).tolist()),
+    )
+
+
+def decide(probability: float, band: Band) -> str:
+    """Answer for one probability of ``cx_management``; a missing one (nan) is for review.
+
+    Examples
+    --------
+    >>> band = threshold_table([0.9] * 99 + [0.1] * 99, [1] * 99 + [0] * 99).choose()
+    >>> decide(0.95, band), decide(0.05, band), decide(float("nan"), band)
+    ('cx_management', 'conflated', 'review')
+    """
+    if probability >= band.upper:
+        return CX
+    return CONFLATED if probability < band.lower else REVIEW
+
+
+def decide_all(probability: ArrayLike, band: Band) -> NDArray[np.str_]:
+    """Answers for an array of probabilities, each as :func:`decide` gives it.
+
+    Examples
+    --------
+    >>> band = threshold_table([0.9] * 99 + [0.1] * 99, [1] * 99 + [0] * 99).choose()
+    >>> decide_all([0.95, 0.05], band).tolist()
+    ['cx_management', 'conflated']
+    """
+    import numpy as np
+
+    p = np.asarray(probability, dtype=float)
+    return np.where(p >= band.upper, CX, np.where(p < band.lower, CONFLATED, REVIEW))
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """Probability of at most ``k`` successes among ``n`` with chance ``p`` each, exactly.
+
+    Sums the smaller tail from its largest term, so a call costs about ``sqrt(n)`` steps.
+
+    Examples
+    --------
+    >>> round(binomial_cdf(1, 3, 0.5), 12)
+    0.5
+    """
+    if k < 0:
+        return 0.0
+    if k >= n or p <= 0:
+        return 1.0
+    if p >= 1:
+        return 0.0
+    if k > n * p:
+        return 1 - binomial_cdf(n - k - 1, n, 1 - p)
+    odds = (1 - p) / p
+    choices = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    term = total = math.exp(choices + k * math.log(p) + (n - k) * math.log1p(-p))
+    for i in range(k, 0, -1):
+        term *= odds * i / (n - i + 1)
+        total += term
+        if term < total * 1e-17:
+            break
+    return min(total, 1.0)
