@@ -56,7 +56,7 @@ GRID = tuple(
 """Candidate thresholds: fine where few true ones are lost and where few false ones are called."""
 
 STARTS = {0.95: 0.2, 0.9: 0.6, 0.75: 0.2}
-"""Where testing of the precision starts, and with which share of the error."""
+"""Where testing of the precision starts, and with which share of the error; all from 0.5 on."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,10 @@ class Table:
             If a column is missing, of another length, or does not count downwards.
         """
         try:
-            table = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+            columns: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()
+            }
+            table = cls(**columns)
             above, true, rows = table.above, table.true_above, len(table.threshold)
             sound = (
                 list(table.threshold) == sorted(table.threshold)
@@ -226,7 +229,7 @@ class Table:
         upper = min(uppers, default=math.inf)
         if upper <= lower:
             # Both promises hold anywhere in between: one threshold, as near 0.5 as may be.
-            upper = lower = min((t for t in uppers if t <= lower), key=lambda t: abs(t - 0.5))
+            upper = lower = min(max(upper, 0.5), lower)
         called, called_true = self._counts(upper)
         kept, kept_true = self._counts(lower)
         return Band(
@@ -357,14 +360,7 @@ def decide(probability: float, band: Band) -> str:
 
 
 def decide_all(probability: ArrayLike, band: Band) -> NDArray[np.str_]:
-    """Answers for an array of probabilities, each as :func:`decide` gives it.
-
-    Examples
-    --------
-    >>> band = threshold_table([0.9] * 99 + [0.1] * 99, [1] * 99 + [0] * 99).choose()
-    >>> decide_all([0.95, 0.05], band).tolist()
-    ['cx_management', 'conflated']
-    """
+    """Answers for an array of probabilities, each as :func:`decide` gives it."""
     import numpy as np
 
     p = np.asarray(probability, dtype=float)
