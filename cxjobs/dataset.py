@@ -167,14 +167,14 @@ def _broken_values(frame: pd.DataFrame) -> Iterator[Problem]:
         "source": r".*\S.*",
     }
     for column, allowed in _ALLOWED.items():
-        for i in np.flatnonzero(~frame[column].isin(allowed)):
+        for i in _where(~frame[column].isin(allowed)):
             rule = "must be one of " + ", ".join(sorted(a or "empty" for a in allowed))
-            yield Problem(int(i) + 2, column, str(frame[column].iloc[i])[:80], rule)
+            yield Problem(i + 2, column, str(frame[column].iloc[i])[:80], rule)
     for column, pattern in patterns.items():
-        for i in np.flatnonzero(~frame[column].str.fullmatch(pattern)):
-            yield Problem(int(i) + 2, column, frame[column].iloc[i][:80], f"must match {pattern}")
-    for i in np.flatnonzero(~frame["title"].str.contains(r"[^\W_]")):
-        yield Problem(int(i) + 2, "title", frame["title"].iloc[i][:80], "must hold a word")
+        for i in _where(~frame[column].str.fullmatch(pattern)):
+            yield Problem(i + 2, column, frame[column].iloc[i][:80], f"must match {pattern}")
+    for i in _where(~frame["title"].str.contains(r"[^\W_]")):
+        yield Problem(i + 2, "title", frame["title"].iloc[i][:80], "must hold a word")
 
 
 def _broken_rows(frame: pd.DataFrame) -> Iterator[Problem]:
@@ -194,7 +194,7 @@ def _broken_rows(frame: pd.DataFrame) -> Iterator[Problem]:
         elif row["basis"] == "posting":
             if len(row["description"].split()) < 10:
                 yield Problem(
-                    line, "description", row["description"][:80], "needs 10 words or more"
+                    number, "description", row["description"][:80], "needs 10 words or more"
                 )
             central = [row[e] for e in ("understand", "design", "manage")]
             if row["role"] == "cx_management" and (row["whole"] == "0" or central.count("0") > 1):
@@ -203,26 +203,30 @@ def _broken_rows(frame: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _repeated(frame: pd.DataFrame) -> Iterator[Problem]:
-    for i in np.flatnonzero(frame["id"] < frame["id"].shift()):
-        yield Problem(int(i) + 2, "id", frame["id"].iloc[i], "rows must be sorted by id")
+    for i in _where(frame["id"] < frame["id"].shift()):
+        yield Problem(i + 2, "id", frame["id"].iloc[i], "rows must be sorted by id")
     first: dict[str, int] = {}
     for i, value in enumerate(frame["id"]):
         if value in first:
             yield Problem(i + 2, "id", value, f"is already on row {first[value]}")
         first.setdefault(value, i + 2)
     titles: dict[str, int] = {}
-    for i in np.flatnonzero(frame["basis"] == "title"):
+    for i in _where(frame["basis"] == "title"):
         title = frame["title"].iloc[i]
         key = " ".join(re.findall(TOKEN, clean(title).lower()))
         if key in titles:
             yield Problem(
                 int(i) + 2, "title", title, f"is already coded alone on row {titles[key]}"
             )
-        titles.setdefault(key, int(i) + 2)
-    for i, j, share in near_duplicates(frame["description"].tolist()):
-        if frame["group"].iloc[i] != frame["group"].iloc[j]:
-            rule = f"shares {share:.0%} of its words with row {i + 2} but not its group"
-            yield Problem(j + 2, "group", frame["group"].iloc[j], rule)
+        titles.setdefault(key, i + 2)
+    for a, b, share in near_duplicates(frame["description"].tolist()):
+        if frame["group"].iloc[a] != frame["group"].iloc[b]:
+            rule = f"shares {share:.0%} of its words with row {a + 2} but not its group"
+            yield Problem(b + 2, "group", frame["group"].iloc[b], rule)
+
+
+def _where(broken: pd.Series[bool]) -> list[int]:
+    return [int(i) for i in np.flatnonzero(broken)]
 
 
 def near_duplicates(texts: list[str], share: float = NEAR) -> list[tuple[int, int, float]]:

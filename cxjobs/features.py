@@ -1,0 +1,123 @@
+"""From cleaned text to terms, and from terms to two TF-IDF blocks: title and description.
+
+A term is a token or two tokens side by side. Tokens are lower-cased, plurals are folded, function
+words dropped. `terms` is the definition; the compiled scorer must agree with it on any input.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from cxjobs.text import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import scipy.sparse as sp
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+FUNCTION_WORDS = frozenset(
+    "an and are as at be by for from has have in is it its of on or our that the their they this"
+    " to us we who will with you your".split(" ")
+)
+"""Words that carry grammar, not content; dropped before terms are formed."""
+
+_find_tokens = re.compile(TOKEN).findall
+
+
+def fold(token: str) -> str:
+    """Singular form of an English plural, by its ending; other tokens as they are.
+
+    Only ASCII tokens are folded, so that the rule can be applied to bytes.
+
+    Examples
+    --------
+    >>> [fold(t) for t in ["customers", "queries", "business", "analysis", "ties", "cx"]]
+    ['customer', 'query', 'business', 'analysis', 'tie', 'cx']
+    """
+    if len(token) > 3 and token[-1] == "s" and token.isascii():
+        if len(token) > 4 and token.endswith("ies"):
+            return token[:-3] + "y"
+        if token[-2] not in "sui":
+            return token[:-1]
+    return token
+
+
+def tokens(text: str) -> list[str]:
+    """Tokens of a cleaned text, in order: lower case, folded, without function words.
+
+    Examples
+    --------
+    >>> tokens("Head of the Customers' Experience")
+    ['head', 'customer', 'experience']
+    """
+    return [fold(t) for t in _find_tokens(text.lower()) if t not in FUNCTION_WORDS]
+
+
+def terms(text: str) -> list[str]:
+    """Single tokens of a cleaned text, then pairs of neighbours.
+
+    Examples
+    --------
+    >>> terms("Head of CX")
+    ['head', 'cx', 'head cx']
+    """
+    words = tokens(text)
+    return words + [f"{a} {b}" for a, b in pairwise(words)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One TF-IDF block: a field of the posting and how rare its terms may be.
+
+    Attributes
+    ----------
+    name : str
+        Also the name of the field that the block reads: ``title`` or ``description``.
+    min_df : int
+        Least number of training texts that hold a term.
+    """
+
+    name: str
+    min_df: int
+
+    def vectorizer(self) -> TfidfVectorizer:
+        """Unfitted vectorizer: sublinear counts, smooth idf, rows of length one."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(analyzer=terms, min_df=self.min_df, sublinear_tf=True)
+
+
+def fit_block(block: Block, texts: Iterable[str]) -> TfidfVectorizer:
+    """Fit a block's vectorizer; where no term is common enough, all terms are kept.
+
+    Parameters
+    ----------
+    block : Block
+        What to fit.
+    texts : iterable of str
+        Cleaned texts. At least one must hold a token.
+
+    Returns
+    -------
+    TfidfVectorizer
+        Its ``transform`` gives rows of length one, or zero where no term is known.
+
+    Raises
+    ------
+    ValueError
+        If no text holds a token.
+    """
+    kept = list(texts)
+    try:
+        return block.vectorizer().fit(kept)
+    except ValueError:
+        return Block(block.name, 1).vectorizer().fit(kept)
+
+
+def transform(vectorizer: TfidfVectorizer, texts: Iterable[str]) -> sp.csr_matrix:
+    """Rows of a fitted block for cleaned texts: shape (n_texts, n_terms), float64."""
+    return vectorizer.transform(texts)
