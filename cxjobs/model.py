@@ -157,6 +157,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.intercept_["posting"] = (
                 self.title_weight * in_title[1] + in_description[1]
             ) / scale
+        # Stored as float32: rounded here, so that what is stored is exactly what was fitted.
+        self.coef_ = {b: c.astype(np.float32).astype(np.float64) for b, c in self.coef_.items()}
         return self
 
     def _heads(

@@ -1,0 +1,308 @@
+"""A model folder on disk: ``manifest.json`` and ``arrays.bin``. Data only, never code.
+
+``arrays.bin`` holds plain arrays one after the other, each at a multiple of 64 bytes; the
+manifest says where each begins, its type and shape, and the SHA-256 of the whole. So a folder is
+mapped rather than parsed, can be read without numpy, and loads across versions of scikit-learn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxjobs import text
+from cxjobs.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from cxjobs.model import JobClassifier
+
+FORMAT = 1
+"""Version of the folder's format. A reader accepts this and every earlier one."""
+
+MANIFEST = "manifest.json"
+ARRAYS = "arrays.bin"
+LARGEST_MANIFEST = 16 * 2**20
+"""A manifest of more bytes than this is refused unread."""
+
+_ALIGN = 64
+_TYPES = {"<f8": ("d", 8), "<f4": ("f", 4), "<i4": ("i", 4), "<u8": ("Q", 8), "|u1": ("B", 1)}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An opened model folder.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    manifest : dict
+        The parsed manifest.
+    data : mmap or memoryview
+        The bytes of ``arrays.bin``.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    data: Any
+
+    def view(self, name: str) -> Any:
+        """One array as a flat typed memoryview, without numpy.
+
+        Raises
+        ------
+        ModelError
+            If the folder holds no array of this name.
+        """
+        entry = self._entry(name)
+        code: Any
+        code, width = _TYPES[entry["dtype"]]
+        size = width * math.prod(entry["shape"])
+        return memoryview(self.data)[entry["offset"] : entry["offset"] + size].cast(code)
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """One array as numpy sees it: read only, mapped.
+
+        Raises
+        ------
+        ModelError
+            If the folder holds no array of this name.
+        """
+        import numpy as np
+
+        entry = self._entry(name)
+        count = math.prod(entry["shape"])
+        flat = np.frombuffer(self.data, entry["dtype"], count, entry["offset"])
+        return flat.reshape(entry["shape"])
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        try:
+            entry: dict[str, Any] = self.manifest["arrays"]["index"][name]
+        except KeyError:
+            raise ModelError(
+                f"{self.path}: has no array {name!r}. Try: train it again with this version."
+            ) from None
+        return entry
+
+
+def shipped() -> Path:
+    """Folder of the model that comes with the package.
+
+    Raises
+    ------
+    ModelError
+        If the installation lacks it.
+    """
+    package = Path(__file__).parent
+    for folder in (package / "models" / "default", package.parent / "models" / "default"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise ModelError(
+        f"{package}: the shipped model is missing from this installation. "
+        "Try: reinstall cxjobs, or give --model FOLDER."
+    )
+
+
+def write(
+    folder: str | Path, arrays: Mapping[str, np.ndarray[Any, Any]], manifest: Mapping[str, Any]
+) -> None:
+    """Write a model folder, complete or not at all.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Created if missing; an older model in it is replaced.
+    arrays : mapping of str to ndarray
+        Little-endian float64, float32, int32, uint64 or uint8.
+    manifest : mapping
+        What a reader should know besides; must be JSON. ``format`` and ``arrays`` are added.
+
+    Raises
+    ------
+    ModelError
+        If the folder cannot be written.
+    """
+    import numpy as np
+
+    folder = Path(folder)
+    index, parts, offset = {}, [], 0
+    for name, value in sorted(arrays.items()):
+        array = np.ascontiguousarray(value)
+        if array.dtype.str not in _TYPES:
+            raise ModelError(f"Array {name!r} has type {array.dtype}, which is not stored.")
+        index[name] = {"dtype": array.dtype.str, "shape": list(array.shape), "offset": offset}
+        padding = -array.nbytes % _ALIGN
+        parts.append(array.tobytes() + b"\0" * padding)
+        offset += array.nbytes + padding
+    blob = b"".join(parts)
+    full = {
+        "format": FORMAT,
+        **manifest,
+        "arrays": {"file": ARRAYS, "bytes": len(blob), "sha256": _sha256(blob), "index": index},
+    }
+    page = json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The manifest comes last: an interrupted write leaves a hash that does not match.
+        for name, content in ((ARRAYS, blob), (MANIFEST, page.encode())):
+            partial = folder / f".{name}.partial"
+            partial.write_bytes(content)
+            partial.replace(folder / name)
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: cannot be written: {error.strerror or error}. Try: another -o FOLDER."
+        ) from None
+
+
+def read(folder: str | Path) -> Folder:
+    """Open a model folder and verify it: format, text version, sizes, hash.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As `write` left it.
+
+    Returns
+    -------
+    Folder
+        Mapped, read only.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or altered, or the folder needs another version of cxjobs.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    stored = manifest["arrays"]
+    try:
+        with (folder / ARRAYS).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != stored["bytes"]:
+                raise ModelError(
+                    f"{folder / ARRAYS}: has {size} bytes, the manifest says {stored['bytes']}: "
+                    "cut or altered. Try: copy the folder again."
+                )
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    except FileNotFoundError:
+        raise ModelError(f"{folder / ARRAYS}: is missing. Try: copy the folder again.") from None
+    except OSError as error:
+        raise ModelError(f"{folder / ARRAYS}: cannot be read: {error.strerror}.") from None
+    if _sha256(data) != stored["sha256"]:
+        raise ModelError(
+            f"{folder / ARRAYS}: was altered after it was written (its SHA-256 differs from the "
+            "manifest's). Try: copy the folder again."
+        )
+    return Folder(folder, manifest, data)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        if path.stat().st_size > LARGEST_MANIFEST:
+            raise ModelError(f"{path}: is larger than any manifest should be; refused.")
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"{folder}: is not a model folder (no {MANIFEST} in it). "
+            "Try: a folder that 'cxjobs train -o FOLDER' wrote."
+        ) from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is not valid JSON ({error}). Try: copy it again.") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise ModelError(f"{path}: is not the manifest of a model folder.")
+    if manifest["format"] > FORMAT:
+        raise ModelError(
+            f"{path}: has format {manifest['format']}, this version reads up to {FORMAT}. "
+            "Try: pip install --upgrade cxjobs."
+        )
+    if manifest.get("text_version") != text.VERSION:
+        raise ModelError(
+            f"{path}: was trained on text cleaned by version {manifest.get('text_version')!r}, "
+            f"this is version {text.VERSION!r}. Try: train it again with 'cxjobs train'."
+        )
+    _check_index(path, manifest)
+    return manifest
+
+
+def _check_index(path: Path, manifest: dict[str, Any]) -> None:
+    """Refuse an index that points outside the file, before any byte of it is used."""
+    try:
+        stored = manifest["arrays"]
+        size, index = stored["bytes"], stored["index"]
+        sound = (
+            stored["file"] == ARRAYS and isinstance(size, int) and isinstance(stored["sha256"], str)
+        )
+        for entry in index.values():
+            shape, offset = entry["shape"], entry["offset"]
+            whole = all(isinstance(n, int) and n >= 0 for n in (*shape, offset))
+            end = offset + _TYPES[entry["dtype"]][1] * math.prod(shape) if whole else -1
+            sound = sound and whole and offset % _ALIGN == 0 and end <= size
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise ModelError(f"{path}: its index of arrays is damaged. Try: copy the folder again.")
+
+
+def _sha256(data: Any) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+def model_arrays(model: JobClassifier) -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays of a fitted classifier: per block its terms and idf, per basis its coefficients."""
+    import numpy as np
+
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for block, vectorizer in model.vectorizers_.items():
+        terms = "\n".join(vectorizer.get_feature_names_out()).encode()
+        arrays[f"{block}.terms"] = np.frombuffer(terms, np.uint8)
+        arrays[f"{block}.idf"] = vectorizer.idf_
+    for basis, coef in model.coef_.items():
+        arrays[f"{basis}.coef"] = coef.astype("<f4")
+        arrays[f"{basis}.intercept"] = model.intercept_[basis]
+    return arrays
+
+
+def to_classifier(folder: Folder) -> JobClassifier:
+    """Classifier of an opened folder: the reference implementation with the stored numbers.
+
+    Raises
+    ------
+    ModelError
+        If an array is missing or has another shape than its neighbours.
+    """
+    import numpy as np
+
+    from cxjobs.features import Block
+    from cxjobs.model import JobClassifier
+    from cxjobs.taxonomy import ROLES
+
+    model = JobClassifier(**folder.manifest["parameters"])
+    model.classes_, model.n_features_in_ = np.array(ROLES), 2
+    model.vectorizers_, model.coef_, model.intercept_ = {}, {}, {}
+    for block in ("title", "description"):
+        if f"{block}.terms" not in folder.manifest["arrays"]["index"]:
+            continue
+        terms = folder.array(f"{block}.terms").tobytes().decode().split("\n")
+        vectorizer = Block(block, 1).vectorizer()
+        vectorizer.vocabulary_ = {term: i for i, term in enumerate(terms)}
+        vectorizer.idf_ = folder.array(f"{block}.idf").copy()
+        model.vectorizers_[block] = vectorizer
+    for basis in ("title", "posting"):
+        if f"{basis}.coef" in folder.manifest["arrays"]["index"]:
+            model.coef_[basis] = folder.array(f"{basis}.coef").astype(np.float64)
+            model.intercept_[basis] = folder.array(f"{basis}.intercept").copy()
+    return model
