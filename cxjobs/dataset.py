@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cxjobs.errors import DataError
+from cxjobs.features import Background
 from cxjobs.taxonomy import PRACTICES, ROLES, label_of
 from cxjobs.text import TOKEN, clean
 
@@ -63,6 +64,10 @@ class Problem:
     column: str
     value: str
     rule: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Fields as a plain dictionary."""
+        return asdict(self)
 
     def __str__(self) -> str:
         where = f"row {self.row}" + (f", column {self.column}" if self.column else "")
@@ -120,6 +125,29 @@ def read(path: str | Path) -> pd.DataFrame:
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: is not a CSV table: {error}") from None
+
+
+def load_background(path: str | Path) -> Background:
+    """Read how many real postings hold each term.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV with ``term`` and ``postings``; the row of the empty term tells how many were counted.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or a count is missing or not a number.
+    """
+    table = read(path)
+    try:
+        counts = dict(zip(table["term"], table["postings"].astype(int), strict=True))
+        return Background(counts.pop(""), counts)
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: is not a table of term,postings with a row for the empty term ({error})."
+        ) from None
 
 
 def check(frame: pd.DataFrame) -> list[Problem]:
@@ -267,9 +295,6 @@ def splits(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Folds for honest scores: stratified by role, no group on both sides.
 
-    Composed rows are in every training part that does not score their group, and are never
-    scored.
-
     Parameters
     ----------
     frame : DataFrame
@@ -281,22 +306,15 @@ def splits(
 
     Yields
     ------
-    train, score : ndarray of int
+    train, held : ndarray of int
         Row positions.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     folds = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
-    scored = (frame["source"] != COMPOSED).to_numpy()
-    for train, score in folds.split(frame, frame["role"], frame["group"]):
-        yield train, score[scored[score]]
+    yield from folds.split(frame, frame["role"], frame["group"])
 
 
 def file_hash(path: str | Path) -> str:
     """SHA-256 of a file, in hex: what a manifest stores of the data it was trained on."""
     return sha256(Path(path).read_bytes()).hexdigest()
-
-
-def as_records(problems: list[Problem]) -> list[dict[str, object]]:
-    """Problems as plain dictionaries, for JSON."""
-    return [asdict(p) for p in problems]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cxjobs.text import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import scipy.sparse as sp
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -91,7 +91,28 @@ class Block:
         return TfidfVectorizer(analyzer=terms, min_df=self.min_df, sublinear_tf=True)
 
 
-def fit_block(block: Block, texts: Iterable[str]) -> TfidfVectorizer:
+@dataclass(frozen=True)
+class Background:
+    """How many real, unlabelled postings hold each term.
+
+    Labelled descriptions are short retellings; real postings also praise the employer, list
+    benefits and quote the law. Counted with them, such words weigh less.
+
+    Attributes
+    ----------
+    postings : int
+        Number of postings counted.
+    counts : mapping of str to int
+        Of each term the number of postings that hold it; terms left out count as 0.
+    """
+
+    postings: int
+    counts: Mapping[str, int]
+
+
+def fit_block(
+    block: Block, texts: Iterable[str], background: Background | None = None
+) -> TfidfVectorizer:
     """Fit a block's vectorizer; where no term is common enough, all terms are kept.
 
     Parameters
@@ -100,6 +121,8 @@ def fit_block(block: Block, texts: Iterable[str]) -> TfidfVectorizer:
         What to fit.
     texts : iterable of str
         Cleaned texts. At least one must hold a token.
+    background : Background, optional
+        Postings that count for the idf besides `texts`.
 
     Returns
     -------
@@ -111,11 +134,19 @@ def fit_block(block: Block, texts: Iterable[str]) -> TfidfVectorizer:
     ValueError
         If no text holds a token.
     """
+    import numpy as np
+
     kept = list(texts)
     try:
-        return block.vectorizer().fit(kept)
+        vectorizer = block.vectorizer().fit(kept)
     except ValueError:
-        return Block(block.name, 1).vectorizer().fit(kept)
+        vectorizer = Block(block.name, 1).vectorizer().fit(kept)
+    if background is not None:
+        seen = (1 + len(kept)) / np.exp(vectorizer.idf_ - 1) - 1
+        terms = vectorizer.get_feature_names_out()
+        seen = np.rint(seen) + [background.counts.get(term, 0) for term in terms]
+        vectorizer.idf_ = np.log((1 + len(kept) + background.postings) / (1 + seen)) + 1
+    return vectorizer
 
 
 def transform(vectorizer: TfidfVectorizer, texts: Iterable[str]) -> sp.csr_matrix:

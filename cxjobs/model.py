@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from cxjobs.errors import DataError
-from cxjobs.features import Block, fit_block, transform
+from cxjobs.features import Background, Block, fit_block, transform
+from cxjobs.frame import texts, titles_and_descriptions
 from cxjobs.taxonomy import PRACTICES, ROLES
 from cxjobs.text import clean
 
@@ -38,6 +39,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
+    background : Background, optional
+        Real postings that count for the description's idf besides those of the fit.
     title_min_df, description_min_df : int
         Least number of training texts that hold a term.
     title_C, description_C, practice_C : float
@@ -76,6 +79,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
+        background: Background | None = None,
         title_min_df: int = 1,
         description_min_df: int = 2,
         title_C: float = 10.0,
@@ -87,6 +91,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         title_temperature: float = 1.0,
         max_iter: int = 2000,
     ) -> None:
+        self.background = background
         self.title_min_df = title_min_df
         self.description_min_df = description_min_df
         self.title_C = title_C
@@ -144,7 +149,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if whole.any():
             told = [d for d, w in zip(descriptions, whole, strict=True) if w]
             self.vectorizers_["description"] = fit_block(
-                Block("description", self.description_min_df), told
+                Block("description", self.description_min_df), told, self.background
             )
             rows = transform(self.vectorizers_["description"], told)
             in_description = self._heads(
@@ -274,30 +279,11 @@ def texts_of(X: Any) -> tuple[list[str], list[str]]:
     if isinstance(X, str):
         raise DataError("X is one string. Try: a list with it, or model.predict for one title.")
     if isinstance(X, pd.DataFrame):
-        if "title" not in X.columns:
-            listed = ", ".join(map(str, X.columns)) or "none"
-            raise DataError(
-                f"The frame has no column 'title' (it has: {listed}). "
-                "Try: frame.rename(columns={'...': 'title'})."
-            )
-        titles = X["title"].tolist()
-        descriptions = X["description"].tolist() if "description" in X.columns else [""] * len(X)
+        titles, descriptions = titles_and_descriptions(X)
     else:
-        titles = list(X)
+        titles = texts(list(X), "title")
         descriptions = [""] * len(titles)
-    return _cleaned(titles, "title"), _cleaned(descriptions, "description")
-
-
-def _cleaned(values: list[Any], column: str) -> list[str]:
-    out = []
-    for i, value in enumerate(values):
-        if isinstance(value, str):
-            out.append(clean(value))
-        elif value is None or value is pd.NA or value != value:
-            out.append("")
-        else:
-            raise DataError(f"Row {i}, column {column}: {value!r} is not text.")
-    return out
+    return [clean(t) for t in titles], [clean(d) for d in descriptions]
 
 
 def _targets(y: Any) -> tuple[NDArray[np.str_], Array]:

@@ -1,0 +1,68 @@
+"""``cxjobs model``: show, verify or export a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_folder = click.option(
+    "--model", "folder", type=click.Path(path_type=Path), help="Default: the shipped one."
+)
+
+
+@click.group()
+def command() -> None:
+    """Show, verify or export a model folder."""
+
+
+@command.command()
+@_folder
+def path(folder: Path | None) -> None:
+    """Print where the model lies."""
+    from cxjobs import store
+
+    click.echo(str(folder or store.shipped()))
+
+
+@command.command()
+@_folder
+def card(folder: Path | None) -> None:
+    """Print the model card: what it is, what it was trained on, how good it is."""
+    from cxjobs import store
+    from cxjobs.card import card as written
+
+    click.echo(written(store.read(folder or store.shipped()).manifest), nl=False)
+
+
+@command.command()
+@_folder
+def verify(folder: Path | None) -> None:
+    """Check format, sizes and SHA-256 of a model folder."""
+    from cxjobs import store
+    from cxjobs.answer import load_model
+
+    model = load_model(folder)
+    click.echo(f"{folder or store.shipped()}: {model.name}, complete and unaltered.")
+
+
+@command.command()
+@_folder
+@click.option(
+    "--format", "form", type=click.Choice(["joblib"]), default="joblib", show_default=True
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write."
+)
+def export(folder: Path | None, form: str, output: Path) -> None:
+    """Write the model as a plain scikit-learn estimator, for those who serve that way.
+
+    A joblib file can run code when it is loaded: load only what you have written yourself.
+    cxjobs never reads one.
+    """
+    from cxjobs import store
+
+    store.export_joblib(store.read(folder or store.shipped()), output)
+    click.echo(
+        f"{output}: written as {form}. Load such files only where you trust the source.", err=True
+    )

@@ -1,0 +1,64 @@
+"""``cxjobs predict``: the answer for one title."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+
+def _text(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001
+    """Take a description as it is, from ``@FILE``, or from stdin for ``-``."""
+    if value is None or not (value == "-" or value.startswith("@")):
+        return value
+    try:
+        if value == "-":
+            raw = sys.stdin.buffer.read()
+        else:
+            with open(value[1:], "rb") as file:
+                raw = file.read()
+    except OSError as error:
+        raise click.BadParameter(f"{value[1:]}: {error.strerror}.") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(
+            f"{value}: byte {error.start} is not UTF-8. Try: iconv -t utf-8."
+        ) from None
+
+
+@click.command()
+@click.argument("title")
+@click.option("--description", callback=_text, help="Text, @FILE, or - for stdin.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--explain", is_flag=True, help="Show the terms that decided.")
+@click.option("--precision", type=click.FloatRange(0, 1, True, True), help="Promise asked of CX.")
+@click.option("--max-lost", type=click.FloatRange(0, 1, True, True), help="Share lost at most.")
+@click.option("--model", "folder", metavar="FOLDER", help="Model folder; default: the shipped one.")
+def command(
+    title: str, description: str | None, as_json: bool, explain: bool, **asked: Any
+) -> None:
+    r"""Answer whether TITLE is a true customer experience management job.
+
+    \b
+    Examples:
+      cxjobs predict "Director of Customer Experience"
+      cxjobs predict "CX Manager" --description @posting.txt --explain
+    """
+    from cxjobs.answer import load_model
+
+    model = load_model(asked.pop("folder"), **asked)
+    answer = model.predict(title, description)
+    why = model.explain(title, description) if explain else None
+    if as_json:
+        from json import dumps
+
+        record = answer.to_dict()
+        if why is not None:
+            record["explanation"] = why.to_dict()
+        click.echo(dumps(record, ensure_ascii=False))
+        return
+    click.echo(str(answer))
+    if why is not None:
+        click.echo(str(why))

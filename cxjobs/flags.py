@@ -1,0 +1,87 @@
+"""Flags of doubt: what about a text makes its answer less sure, or not to be trusted.
+
+Each flag is defined once, in `doubts`, for single values and for arrays alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHORT = 300
+"""Characters of cleaned description below which it is flagged ``short_description``."""
+
+LEAST_KNOWN = 0.4
+"""Share of content words that the model must know; below, ``few_known_words``."""
+
+LEAST_FUNCTION = 0.1
+"""Share of English function words among all words; below, ``not_english``."""
+
+JUDGED_FROM = 20
+"""Words from which a text's language is judged."""
+
+FLAGS = (
+    "no_title",
+    "no_description",
+    "short_description",
+    "truncated",
+    "not_english",
+    "few_known_words",
+)
+"""Flags in the order in which an answer lists them; ``duplicate_of:<id>`` may follow."""
+
+DISTRUSTED = frozenset({"no_title", "not_english", "few_known_words"})
+"""Flags with which the label is ``review``, whatever the probability."""
+
+_CUT_OFF = r"(?:\u2026|\.\.\.|&hellip;|\[\+[0-9]+ chars\])(?:\s|</?[A-Za-z]+/?>)*\z"
+_TAIL = 80
+_SETS = tuple(
+    ",".join(f for k, f in enumerate(FLAGS) if bits >> k & 1) for bits in range(2 ** len(FLAGS))
+)
+
+
+def doubts(score: Any, cut_off: Any) -> tuple[Any, ...]:
+    """Truth of each of `FLAGS`, for one score or for a batch of scores.
+
+    Parameters
+    ----------
+    score : Score or Scores
+        Of the compiled scorer.
+    cut_off : bool or ndarray of bool
+        Whether the description ends as truncated ones do.
+    """
+    content = score.n_tokens - score.n_function
+    return (
+        score.has_title ^ True,
+        score.posting_basis ^ True,
+        score.posting_basis & (score.description_length < SHORT),
+        score.posting_basis & cut_off,
+        (score.n_tokens >= JUDGED_FROM) & (score.n_function < LEAST_FUNCTION * score.n_tokens),
+        (content == 0) | (score.n_known < LEAST_KNOWN * content),
+    )
+
+
+def flags_of(score: Any, description: str) -> list[str]:
+    """Flags of one posting, by its score and its raw description."""
+    import re
+
+    cut_off = re.search(_CUT_OFF.replace(r"\z", r"\Z"), description[-_TAIL:]) is not None
+    return [flag for flag, doubt in zip(FLAGS, doubts(score, cut_off), strict=True) if doubt]
+
+
+def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
+    """Flags of a batch, comma-separated, and which rows are not to be trusted."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    tail = pc.utf8_slice_codeunits(description, start=-_TAIL)
+    cut_off = pc.match_substring_regex(tail, _CUT_OFF).to_numpy(zero_copy_only=False)
+    bits = np.zeros(len(cut_off), np.int32)
+    for k, doubt in enumerate(doubts(scores, cut_off)):
+        bits |= np.asarray(doubt, np.int32) << k
+    flags = pa.DictionaryArray.from_arrays(bits, pa.array(_SETS)).cast(pa.string())
+    distrusted = sum(1 << k for k, f in enumerate(FLAGS) if f in DISTRUSTED)
+    return flags, (bits & distrusted) != 0

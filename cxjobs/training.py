@@ -1,0 +1,129 @@
+"""From the labelled table to a model folder: calibrate, count thresholds, score, fit, write.
+
+One seed, one thread: the same table and the same versions of the libraries give the same bytes.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from cxjobs import __version__, dataset, decision, evaluate, store, taxonomy, text
+from cxjobs.model import JobClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "ftfy")
+"""Libraries whose version can change a trained number; the manifest records them."""
+
+PROMISE = {"precision": 0.90, "max_lost": 0.05, "confidence": 0.90}
+"""What the decision promises unless asked otherwise; see `cxjobs.decision`."""
+
+
+def train(
+    data: str | Path,
+    folder: str | Path,
+    *,
+    background: str | Path | None = None,
+    name: str = "cxjobs",
+    parameters: dict[str, Any] | None = None,
+    replicates: int = 1000,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train on a labelled table and write the model folder.
+
+    Temperatures and thresholds come from out-of-fold scores, so that no posting is judged by a
+    model that has seen its employer. Temperatures and figures use the retold rows alone;
+    thresholds use the composed ones too, because so few retold ones are true CX management that
+    no error could be promised from them.
+
+    Parameters
+    ----------
+    data : str or Path
+        Labelled table.
+    folder : str or Path
+        Where the model goes; an older one there is replaced.
+    background : str or Path, optional
+        Counts of terms in real postings; by default ``background.csv`` beside the table, if any.
+    name : str
+        Of the model; answers carry it.
+    parameters : dict, optional
+        Of `JobClassifier`, where they are to differ from its defaults.
+    replicates : int
+        Bootstrap samples behind each interval.
+    tell : callable
+        Gets a line of progress now and then.
+
+    Returns
+    -------
+    dict
+        The manifest, without the index of arrays.
+
+    Raises
+    ------
+    DataError
+        If the table breaks a rule.
+    ModelError
+        If the folder cannot be written.
+    """
+    frame = dataset.load(data)
+    beside = Path(data).with_name("background.csv")
+    background = background or (beside if beside.is_file() else None)
+    estimator = JobClassifier(
+        background=None if background is None else dataset.load_background(background),
+        **(parameters or {}),
+    )
+    with threadpool_limits(1):
+        tell(f"scoring {len(frame)} rows out of fold")
+        result = evaluate.out_of_fold(frame, estimator)
+        temperatures = {
+            basis: evaluate.temperature(
+                result.scores[basis][:, result.scored, : len(taxonomy.ROLES)],
+                result.frame["role"][result.scored].to_numpy(str),
+            )
+            for basis in evaluate.BASES
+        }
+        tell("measuring")
+        figures = {
+            basis: evaluate.figures(result, basis, temperatures[basis], replicates=replicates)
+            for basis in evaluate.BASES
+        }
+        thresholds = {
+            basis: decision.threshold_table(
+                # One draw of the folds: more would count each posting more than once.
+                result.probabilities(basis, temperatures[basis])[0, :, 0],
+                evaluate.is_cx(result.frame),
+                confidence=PROMISE["confidence"],
+            ).to_dict()
+            for basis in evaluate.BASES
+        }
+        tell("fitting on all rows")
+        estimator.set_params(
+            **{f"{basis}_temperature": value for basis, value in temperatures.items()}
+        )
+        model = estimator.fit(frame, frame[["role", *taxonomy.PRACTICES]])
+    manifest = {
+        "name": f"{name}-{__version__}",
+        "cxjobs": __version__,
+        "libraries": {library: version(library) for library in LIBRARIES},
+        "text_version": text.VERSION,
+        "taxonomy_version": taxonomy.load().version,
+        "background": None if background is None else dataset.file_hash(background),
+        "data": {
+            "sha256": dataset.file_hash(data),
+            "rows": len(frame),
+            "rows_by_role": frame["role"].value_counts().reindex(list(taxonomy.ROLES)).to_dict(),
+            "postings": int((frame["basis"] == "posting").sum()),
+            "composed": int((frame["source"] == dataset.COMPOSED).sum()),
+        },
+        "parameters": {k: v for k, v in model.get_params().items() if k != "background"},
+        "promise": PROMISE,
+        "figures": figures,
+        "thresholds": thresholds,
+    }
+    store.write(folder, store.model_arrays(model), manifest)
+    return manifest
