@@ -262,10 +262,12 @@ def _sha256(data: Any) -> str:
 
 
 def model_arrays(model: JobClassifier) -> dict[str, np.ndarray[Any, Any]]:
-    """Arrays of a fitted classifier: per block its terms and idf, per basis its coefficients."""
+    """Arrays of a fitted classifier: terms and idf, coefficients, and the scorer's tables."""
     import numpy as np
 
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    from cxjobs.lexicon import compile_arrays
+
+    arrays = compile_arrays(model)
     for block, vectorizer in model.vectorizers_.items():
         terms = "\n".join(vectorizer.get_feature_names_out()).encode()
         arrays[f"{block}.terms"] = np.frombuffer(terms, np.uint8)
