@@ -66,6 +66,8 @@ class Scores:
         Probability of each practice element, order of `cxjobs.taxonomy.PRACTICES`.
     title_cx : ndarray of float64, shape (n,)
         Probability of ``cx_management`` by the title alone.
+    has_title : ndarray of bool, shape (n,)
+        Whether the cleaned title is more than white space.
     posting_basis : ndarray of bool, shape (n,)
         Whether the description was read; otherwise all is by the title alone.
     n_tokens, n_function, n_known : ndarray of int64, shape (n,)
@@ -84,6 +86,7 @@ class Scores:
         self.roles: NDArray[np.float64] = roles
         self.practice: NDArray[np.float64] = practice
         self.title_cx: NDArray[np.float64] = np.concatenate([p.title_cx for p in parts])
+        self.has_title: NDArray[np.bool_] = np.concatenate([p.has_title for p in parts])
         self.posting_basis: NDArray[np.bool_] = np.concatenate([p.posting_basis for p in parts])
         self.n_tokens, self.n_function, self.n_known = np.concatenate(
             [part.counts for part in parts], axis=1
@@ -110,6 +113,7 @@ class _Part(NamedTuple):
     description: pa.LargeStringArray
     scores: Array
     title_cx: Array
+    has_title: Array
     posting_basis: Array
     counts: Array
 
@@ -196,7 +200,7 @@ class BatchScorer:
         chances = np.empty((n, _WIDTH))
         chances[:, : len(ROLES)] = _softmax(scores[:, : len(ROLES)])
         chances[:, len(ROLES) :] = 0.5 * (1.0 + np.tanh(0.5 * scores[:, len(ROLES) :]))
-        return _Part(title, description, chances, title_cx, whole, counts)
+        return _Part(title, description, chances, title_cx, _told(title, in_title), whole, counts)
 
     def _words(self, texts: pa.LargeStringArray) -> _Words:
         n = len(texts)

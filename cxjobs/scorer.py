@@ -42,6 +42,8 @@ class Score(NamedTuple):
         Probability of each practice element, order of `cxjobs.taxonomy.PRACTICES`.
     title_cx : float
         Probability of ``cx_management`` by the title alone.
+    has_title : bool
+        Whether the cleaned title is more than white space.
     posting_basis : bool
         Whether the description was read; otherwise all is by the title alone.
     n_tokens : int
@@ -59,6 +61,7 @@ class Score(NamedTuple):
     roles: tuple[float, ...]
     practice: tuple[float, ...]
     title_cx: float
+    has_title: bool
     posting_basis: bool
     n_tokens: int
     n_function: int
@@ -148,6 +151,7 @@ class Scorer:
             roles=_softmax(scores[: len(ROLES)]),
             practice=tuple(0.5 * (1.0 + tanh(0.5 * s)) for s in scores[len(ROLES) :]),
             title_cx=_softmax(by_title[: len(ROLES)])[ROLES.index(CX)],
+            has_title=bool(title.strip()),
             posting_basis=posting,
             n_tokens=sum(t.n_tokens for t in both),
             n_function=sum(t.n_tokens - len(t.numbers) for t in both),
