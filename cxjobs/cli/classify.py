@@ -1,0 +1,207 @@
+"""``cxjobs classify``: an answer for every posting of files of any size."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+    from cxjobs.postings import Reading, Summary
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    help="File, - for stdout, or a folder of Parquet parts (OUT/).",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "tsv", "json", "jsonl", "parquet", "html"]),
+    help="Format of the input, instead of what it seems to be.",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
+    help="Instead of what the output's name says.",
+)
+@click.option("--encoding", help="Encoding of the input, as cp1252.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="PART=FIELD",
+    help="Where title, description, id, company or location stand: title=text, description=a+b.",
+)
+@click.option("--columns", help="Columns to write, in this order: id,title,label.")
+@click.option("--only", help="Labels to write: cx_management,review.")
+@click.option(
+    "--jobs", type=int, default=1, show_default=True, help="Worker processes; -1 for all cores."
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--evidence", is_flag=True, help="Add the terms that decided.")
+@click.option(
+    "--precision", type=click.FloatRange(0, 1), help="Least share of cx_management that is true."
+)
+@click.option(
+    "--max-lost", type=click.FloatRange(0, 1), help="Largest share of true ones called conflated."
+)
+@click.option(
+    "--model", "folder", type=click.Path(), help="Model folder; the shipped one by default."
+)
+@click.option(
+    "--summary",
+    "summary_file",
+    type=click.Path(dir_okay=False),
+    help="Write the run's summary as JSON.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary on stderr.")
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    format_: str | None,
+    output_format: str | None,
+    encoding: str | None,
+    mapping: tuple[str, ...],
+    columns: str | None,
+    only: str | None,
+    jobs: int,
+    resume: bool,
+    evidence: bool,
+    precision: float | None,
+    max_lost: float | None,
+    folder: str | None,
+    summary_file: str | None,
+    quiet: bool,
+) -> None:
+    """Answer for every posting of INPUTS: files, folders, quoted globs, - for stdin.
+
+    Reads CSV, TSV, JSON, JSON lines, Parquet and HTML pages with job postings in them, packed or
+    not, as JobSpy, Scrapy, Greenhouse, Lever and others write them. Every row comes out, in
+    order, its own columns first and untouched. What cannot be parsed goes to
+    OUTPUT.rejects.jsonl, or to stderr where the output is stdout.
+
+    Exit codes: 0 done; 1 done, with rejected rows; 2 wrong use or unusable input; 130 interrupted.
+    """
+    from cxjobs.postings.pipeline import classify
+
+    asked = {"precision": precision, "max_lost": max_lost}
+    options = {name: value for name, value in asked.items() if value is not None}
+    load = partial(_answer, folder, options, evidence)
+    summary = classify(
+        inputs,
+        output,
+        load,
+        model=_model(folder, options).name,
+        format=format_,
+        encoding=encoding,
+        mapping=pairs(mapping),
+        to=output_format,
+        columns=columns.split(",") if columns else None,
+        only=_labels(only),
+        jobs=jobs,
+        resume=resume,
+        progress=None if quiet or not sys.stderr.isatty() else _Progress(),
+        settings={**options, "evidence": evidence},
+    )
+    _tell(summary, quiet, summary_file)
+    if summary.rejected:
+        raise click.exceptions.Exit(1)
+
+
+def _model(folder: str | None, options: dict[str, float]) -> Any:
+    from cxjobs.answer import load_model
+
+    return load_model(folder, **options)
+
+
+def _answer(
+    folder: str | None, options: dict[str, float], evidence: bool
+) -> Callable[[pa.Array, pa.Array], pa.Table]:
+    """Load the model, once a process, and give its answer."""
+    answer = _model(folder, options).answer_batch
+    return partial(answer, evidence=True) if evidence else answer
+
+
+def pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """``--map`` options as a mapping."""
+    mapping = {}
+    for one in given:
+        part, equals, field = one.partition("=")
+        if not (part and equals and field):
+            raise click.UsageError(f"--map {one}: write PART=FIELD, as in --map title=text.")
+        mapping[part] = field
+    return mapping
+
+
+def _labels(only: str | None) -> tuple[str, ...]:
+    from cxjobs import taxonomy
+
+    known = (taxonomy.CX, taxonomy.CONFLATED, taxonomy.REVIEW)
+    labels = tuple(only.split(",")) if only else ()
+    if strange := [label for label in labels if label not in known]:
+        raise click.UsageError(f"--only: {strange[0]!r} is not one of {', '.join(known)}.")
+    return labels
+
+
+class _Progress:
+    """One line on a terminal: rows, rate, time left."""
+
+    def __init__(self) -> None:
+        import time
+
+        self._clock = time.monotonic
+        self._start = self._shown = self._clock()
+
+    def __call__(self, rows: int, reading: Reading) -> None:
+        now = self._clock()
+        if now - self._shown < 0.2:
+            return
+        self._shown = now
+        rate = rows / (now - self._start)
+        text = f"{rows:,} postings, {rate:,.0f}/s"
+        if reading.size and reading.consumed:
+            share = min(reading.consumed / reading.size, 1)
+            left = (now - self._start) * (1 - share) / share
+            text += f", {share:.0%}, {int(left // 60)}:{int(left % 60):02} left"
+        click.echo(f"\r{text}\x1b[K", nl=False, err=True)
+
+
+def _tell(summary: Summary, quiet: bool, summary_file: str | None) -> None:
+    import json
+
+    if summary_file:
+        text = json.dumps(summary.as_dict(), indent=2) + "\n"
+        if summary_file == "-":
+            click.echo(text, nl=False)
+        else:
+            with open(summary_file, "w", encoding="utf-8") as file:
+                file.write(text)
+    if quiet:
+        return
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+    labels = ", ".join(f"{name} {count:,}" for name, count in sorted(summary.labels.items()))
+    unique = sum(summary.unique_labels.values())
+    lines = [
+        f"{summary.rows_in:,} postings in, {summary.rows_out:,} out, {summary.ok:,} ok"
+        f" in {summary.seconds:.1f} s ({summary.model})",
+        f"labels: {labels or 'none'}",
+    ]
+    if summary.duplicates:
+        per_role = ", ".join(f"{n} {c:,}" for n, c in sorted(summary.unique_labels.items()))
+        lines.append(f"duplicates: {summary.duplicates:,}; {unique:,} unique roles: {per_role}")
+    if summary.left_out:
+        lines.append(f"left out by --only: {summary.left_out:,}")
+    lines += [f"rejected: {count:,} {reason}" for reason, count in summary.rejected.items()]
+    click.echo(clear + "\n".join(lines), err=True)

@@ -1,0 +1,143 @@
+"""What readers hand on: a batch of postings, and the rejects met on the way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Reject:
+    r"""One piece of input that could not be parsed.
+
+    Attributes
+    ----------
+    file : str
+        The input as it was named; ``-`` for standard input.
+    line : int
+        First line of the piece, counted from 1; 0 where the format has no lines.
+    raw : str
+        The text as it stood; bytes that are not text are written as ``\\xNN``.
+    reason : str
+        What is wrong and, where there is one, the mend.
+    """
+
+    file: str
+    line: int
+    raw: str
+    reason: str
+
+    def to_line(self) -> bytes:
+        """The line of the rejects file."""
+        text = json.dumps(self.__dict__, ensure_ascii=False)
+        return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some postings of one file, in the order of the file.
+
+    Attributes
+    ----------
+    file : str
+        The input as it was named.
+    title, description, id, company, location : pyarrow.Array of string
+        Raw text, joined from several fields where the source says so; "" where missing, never
+        null.
+    rejects : tuple of Reject
+        What could not be parsed since the batch before.
+    arrow : pyarrow.Table or None
+        The source's own columns; None for JSON, which has ``rows`` and ``raw`` instead.
+    rows, raw : sequence of dict, sequence of str, or None
+        The JSON objects and, one line each, their text.
+    names : tuple of str
+        Names of the JSON columns that ``table`` has.
+    """
+
+    file: str
+    title: pa.Array
+    description: pa.Array
+    id: pa.Array
+    company: pa.Array
+    location: pa.Array
+    rejects: tuple[Reject, ...] = ()
+    arrow: pa.Table | None = None
+    rows: Sequence[dict[str, Any]] | None = None
+    raw: Sequence[str] | None = None
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.title)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The source's own columns, in order, one row a posting.
+
+        JSON has one string column a key: text as it is, any other value as JSON text, null where
+        the key is missing or null.
+        """
+        if self.arrow is not None:
+            return self.arrow
+        rows = self.rows or ()
+        arrays = [
+            pa.array([json_cell(row.get(name)) for row in rows], pa.string()) for name in self.names
+        ]
+        return pa.Table.from_arrays(arrays, names=list(self.names))
+
+    def after(self, rows: int) -> Batch:
+        """The batch without its first ``rows`` postings, and without its rejects."""
+        cut = {name: getattr(self, name).slice(rows) for name in TEXTS}
+        return Batch(
+            file=self.file,
+            arrow=None if self.arrow is None else self.arrow.slice(rows),
+            rows=None if self.rows is None else self.rows[rows:],
+            raw=None if self.raw is None else self.raw[rows:],
+            names=self.names,
+            **cut,
+        )
+
+
+TEXTS = ("title", "description", "id", "company", "location")
+"""The text arrays of a batch."""
+
+
+def json_cell(value: Any) -> str | None:
+    """Text of a JSON value for a table's cell: strings as they are, others as JSON.
+
+    >>> json_cell("a"), json_cell(None), json_cell([1, "b"])
+    ('a', None, '[1, "b"]')
+    """
+    if value is None or isinstance(value, str):
+        return value if value is None else valid(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def valid(text: str) -> str:
+    r"""Text that can be stored as UTF-8: half a surrogate pair becomes U+FFFD.
+
+    >>> valid("a\ud83d")
+    'a\ufffd'
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def shown(data: bytes) -> str:
+    r"""Bytes as text for a reject; what is not UTF-8 is written as ``\xNN``.
+
+    >>> shown(b"caf\xe9")
+    'caf\\xe9'
+    """
+    return data.decode("utf-8", "backslashreplace")
