@@ -2,7 +2,7 @@
 
 Each description gets a sketch of what stands before its line and sentence ends (anchored
 shingles after Manber 1994, "Finding similar files in a large file system"; compared by minima of
-hashes after Broder 1997, "On the resemblance and containment of documents"). Three pairs of
+hashes after Broder 1997, "On the resemblance and containment of documents"). Three fours of
 minima are keys; roles that share a key are compared, so that the work grows with the number of
 postings only. Twenty-four bytes a role stay in memory, the rest is on the disk.
 """
@@ -18,11 +18,12 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cxjobs.postings.writers import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cxjobs.postings.batch import Batch
 
@@ -38,7 +39,7 @@ FEWEST = 6
 TRIED = 8
 """Roles compared with a posting, the oldest first; more would let a template cost the square."""
 
-_BANDS = 3
+_BANDS, _WIDTH = 3, 4
 _RECORD = np.dtype(
     [("keys", "<u4", _BANDS), ("sketch", "<u4", SLOTS), ("at", "<u8"), ("size", "<u4")]
 )
@@ -77,63 +78,75 @@ class Duplicates:
 
     def of(self, batch: Batch) -> list[str | None]:
         """For each posting the id of the first of the same role before it, or None."""
+        originals: list[str | None] = [None] * len(batch)
         if not len(batch):
-            return []
+            return originals
         sketch, comparable = sketches(batch)
         keys = _keys(sketch)
-        originals: list[str | None] = [None] * len(batch)
-        new = np.ones(len(batch), bool)
+        hit = np.flatnonzero((self._index.has(keys) | _shared(keys)) & comparable)
+        before, room = self._before(sketch[hit], keys[hit])
         inside: dict[int, list[int]] = {}
-        for row in np.flatnonzero((self._index.has(keys) | _shared(keys)) & comparable).tolist():
-            original = self._original(batch, row, sketch, keys[row], inside)
-            originals[row] = original
-            new[row] = original is None
+        for at, row in enumerate(hit.tolist()):
+            role = _role_of(batch, row)
+            original = self._among(before.get(at, ()), role)
             if original is None:
-                for key in keys[row].tolist():
-                    inside.setdefault(key, []).append(row)
-        self._add(batch, np.flatnonzero(new & comparable), sketch, keys)
+                original = _inside(batch, row, role, sketch, keys, inside)
+            originals[row] = original
+            if original is None:
+                for key, left in zip(keys[row].tolist(), room[at], strict=True):
+                    if len(rows := inside.setdefault(key, [])) < left:
+                        rows.append(row)
+        new = comparable & np.array([one is None for one in originals])
+        self._add(batch, np.flatnonzero(new), sketch, keys)
         return originals
 
-    def _original(
-        self, batch: Batch, row: int, sketch: Keys, keys: Keys, inside: dict[int, list[int]]
-    ) -> str | None:
-        role = role_name(batch.title[row].as_py(), batch.location[row].as_py())
-        before = self._index.find(keys)[:TRIED]
-        for number in before:
-            record, name, identity = self._role(number)
-            if name == role and (record["sketch"] == sketch[row]).sum() >= ALIKE:
-                return identity
-        rows = sorted({one for key in keys.tolist() for one in inside.get(key, ())})
-        for other in rows[: TRIED - len(before)]:
-            name = role_name(batch.title[other].as_py(), batch.location[other].as_py())
-            if name == role and (sketch[other] == sketch[row]).sum() >= ALIKE:
-                return _listable(batch.id[other].as_py())
-        return None
+    def _before(
+        self, sketch: Keys, keys: Keys
+    ) -> tuple[dict[int, list[int]], npt.NDArray[np.int64]]:
+        """Older roles with a key and most of the sketch in common, by row.
 
-    def _role(self, number: int) -> tuple[Any, str, str]:
-        self._records.seek(number * _RECORD.itemsize)
-        record = np.frombuffer(self._records.read(_RECORD.itemsize), _RECORD)[0]
-        self._names.seek(int(record["at"]))
-        name, identity = self._names.read(int(record["size"])).decode().split("\x1f")
-        return record, name, identity
+        Also how many of the batch's own may still be compared by each key: only the first
+        ``TRIED`` roles of a key are, however the postings are cut into batches.
+        """
+        row, band, number = self._index.find(keys)
+        room = np.full(keys.shape, TRIED)
+        np.subtract.at(room, (row, band), 1)
+        found: dict[int, list[int]] = {}
+        if len(number):
+            self._records.flush()
+            kept = np.memmap(self._records, _RECORD, "r", shape=(self._roles,))
+            alike = (kept["sketch"][number] == sketch[row]).sum(axis=1) >= ALIKE
+            for one, other in zip(row[alike].tolist(), number[alike].tolist(), strict=True):
+                found.setdefault(one, []).append(other)
+        return {one: sorted(set(others)) for one, others in found.items()}, room
+
+    def _among(self, numbers: Iterable[int], role: str) -> str | None:
+        """Id of the first of these roles that has the name."""
+        for number in numbers:
+            self._records.seek(number * _RECORD.itemsize)
+            record = np.frombuffer(self._records.read(_RECORD.itemsize), _RECORD)[0]
+            self._names.seek(int(record["at"]))
+            text = self._names.read(int(record["size"])).decode()
+            title, location, identity = text.split("\x1f")
+            if role_name(title, location) == role:
+                return _listable(identity)
+        return None
 
     def _add(self, batch: Batch, rows: npt.NDArray[Any], sketch: Keys, keys: Keys) -> None:
         taken = pa.array(rows)
-        texts = [batch.title, batch.location, batch.id]
-        names = [
-            f"{role_name(title, location)}\x1f{_listable(identity)}".encode()
-            for title, location, identity in zip(
-                *(text.take(taken).to_pylist() for text in texts), strict=True
-            )
+        texts = [
+            pc.replace_substring(text.take(taken), "\x1f", " ")
+            for text in (batch.title, batch.location, batch.id)
         ]
+        names = pc.binary_join_element_wise(*texts, "\x1f")
+        sizes = pc.binary_length(names).to_numpy().astype(np.uint64)
         records = np.zeros(len(rows), _RECORD)
         records["keys"], records["sketch"] = keys[rows], sketch[rows]
-        records["size"] = sizes = np.array([len(name) for name in names], np.uint64)
-        records["at"] = self._at + np.cumsum(sizes) - sizes
+        records["size"], records["at"] = sizes, self._at + np.cumsum(sizes) - sizes
         self._records.seek(self._roles * _RECORD.itemsize)
         self._records.write(records.tobytes())
         self._names.seek(self._at)
-        self._names.write(b"".join(names))
+        self._names.write("".join(names.to_pylist()).encode())
         self._index.add(
             keys[rows], np.arange(self._roles, self._roles + len(rows), dtype=np.uint64)
         )
@@ -152,6 +165,26 @@ class Duplicates:
         self._names.close()
         if self._temporary:
             self._temporary.cleanup()
+
+
+def _role_of(batch: Batch, row: int) -> str:
+    return role_name(batch.title[row].as_py(), batch.location[row].as_py())
+
+
+def _inside(
+    batch: Batch,
+    row: int,
+    role: str,
+    sketch: Keys,
+    keys: Keys,
+    inside: Mapping[int, Sequence[int]],
+) -> str | None:
+    """Id of the first role of the same batch that is the same."""
+    for other in sorted({one for key in keys[row].tolist() for one in inside.get(key, ())}):
+        alike = (sketch[other] == sketch[row]).sum() >= ALIKE
+        if alike and _role_of(batch, other) == role:
+            return _listable(batch.id[other].as_py())
+    return None
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -244,14 +277,11 @@ def anchors(texts: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], 
 
 
 def _keys(sketch: Keys) -> Keys:
-    """Three keys of two minima each; equal sketches have equal keys."""
-    pairs = sketch[:, : 2 * _BANDS].astype(np.uint64)
-    mixed = pairs[:, ::2] * np.uint64(0x9E3779B97F4A7C15) ^ pairs[:, 1::2] * np.uint64(
-        0xC2B2AE3D27D4EB4F
-    )
-    mixed ^= np.arange(1, _BANDS + 1, dtype=np.uint64) * np.uint64(0x165667B19E3779F9)
+    """Three keys of four minima each; equal sketches have equal keys."""
+    minima = sketch[:, : _BANDS * _WIDTH].astype(np.uint64).reshape(len(sketch), _BANDS, _WIDTH)
+    mixed = (minima * _ODD[0, :_WIDTH]).sum(axis=2) ^ _ODD[1, :_BANDS]
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
-    return (mixed >> np.uint64(32)).astype(np.uint32)
+    return np.asarray(mixed >> np.uint64(32), np.uint32)
 
 
 def _shared(keys: Keys) -> npt.NDArray[np.bool_]:
@@ -285,14 +315,23 @@ class _Index:
             found |= np.equal(run[np.minimum(at, len(run) - 1)] >> np.uint64(32), wanted)
         return np.asarray(found.any(axis=1))
 
-    def find(self, keys: Keys) -> Sequence[int]:
-        """Numbers of the roles that have one of the keys, the oldest first."""
-        numbers: set[int] = set()
-        for run in self._runs:
-            for key in keys.tolist():
-                at = int(np.searchsorted(run, np.uint64(key << 32)))
-                for entry in run[at : at + TRIED].tolist():
-                    if entry >> 32 != key:
-                        break
-                    numbers.add(entry & 0xFFFFFFFF)
-        return sorted(numbers)
+    def find(
+        self, keys: Keys
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Row, band and number of the first ``TRIED`` roles of each key."""
+        wanted = keys.astype(np.uint64) << np.uint64(32)
+        rows, bands, numbers = ([np.zeros(0, np.int64)] for _ in range(3))
+        room = np.full(keys.shape, TRIED)
+        for run in self._runs:  # the oldest roles are in the first
+            low = np.searchsorted(run, wanted)
+            high = np.searchsorted(run, wanted | np.uint64(0xFFFFFFFF), "right")
+            taken = np.minimum(high - low, room)
+            room -= taken
+            row, band = np.nonzero(taken)
+            counts = taken[row, band]
+            within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            entries = run[np.repeat(low[row, band], counts) + within]
+            rows.append(np.repeat(row, counts))
+            bands.append(np.repeat(band, counts))
+            numbers.append((entries & np.uint64(0xFFFFFFFF)).astype(np.int64))
+        return np.concatenate(rows), np.concatenate(bands), np.concatenate(numbers)

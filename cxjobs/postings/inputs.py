@@ -291,7 +291,7 @@ def _unpack(raw: _Counted, packed: str | None) -> IO[bytes]:
     if packed == "gzip":
         import gzip
 
-        buffered = gzip.GzipFile(fileobj=buffered)  # noqa: SIM115
+        buffered = gzip.GzipFile(fileobj=buffered)
     if packed == "bzip2":
         import bz2
 
@@ -299,7 +299,7 @@ def _unpack(raw: _Counted, packed: str | None) -> IO[bytes]:
     if packed == "xz":
         import lzma
 
-        buffered = lzma.LZMAFile(buffered)
+        buffered = lzma.LZMAFile(buffered)  # noqa: SIM115
     if packed == "zstd":
         import zstandard
 

@@ -43,7 +43,7 @@ class Outlet:
         for one in rejects:
             sys.stderr.buffer.write(one.to_line())
 
-    def save(self, done: int, summary: Summary, *, whole: bool = False) -> None:  # noqa: ARG002
+    def save(self, done: int, summary: Summary, *, whole: bool = False) -> None:
         """Note that so many batches are written."""
 
     def finish(self, layout: Layout, done: int, summary: Summary) -> None:  # noqa: ARG002
