@@ -41,6 +41,7 @@ _SPACE = 32
 _SPREAD, _MIX_HEAD, _MIX_LANE, _LONG = (
     np.uint64(n) for n in (lexicon.SPREAD, lexicon.MIX_HEAD, lexicon.MIX_LANE, lexicon.LONG)
 )
+_29, _32 = np.uint64(29), np.uint64(32)
 _HEADS = np.array([(1 << 8 * n) - 1 for n in range(lexicon.LANE + 1)], np.uint64)
 """Mask of the first n bytes of a lane."""
 
@@ -147,6 +148,9 @@ class BatchScorer:
 
     def __init__(self, folder: Folder) -> None:
         index = folder.manifest["arrays"]["index"]
+        # Freed at once: the C library then keeps what is freed, instead of giving back and
+        # asking again for the pages of every array.
+        np.empty(24 * 2**20, np.uint8)
         self._keys = folder.array("words.keys")
         self._numbers = folder.array("words.numbers")
         self._lanes_at = folder.array("words.lanes_at")
@@ -226,27 +230,29 @@ class BatchScorer:
         """Number of the word of each span of bytes."""
         # At every byte, the eight that begin there; void, because it needs no alignment.
         lanes = np.ndarray(len(buffer) - 7, "V8", buffer.data, strides=(1,))
-        keys = lanes.take(starts).view("<u8")
+        keys = lanes[starts].view(np.uint64)
         keys &= _HEADS.take(np.minimum(sizes, lexicon.LANE))
         long = np.flatnonzero(sizes > lexicon.LANE)
+        starts, sizes = starts.take(long), sizes.take(long)
+        # Lanes of the long ones, and whom each belongs to; the first is their key so far.
+        reached, lane = np.arange(len(long)), keys.take(long)
+        mixed, read = lane.copy(), [(reached, lane)]
         for at in range(lexicon.LANE, self._longest, lexicon.LANE):
-            reached = long[(sizes[long] > at) & (sizes[long] <= self._longest)]
-            lane = _lane(lanes, starts[reached], sizes[reached], at)
-            mixed = keys[reached]
-            keys[reached] = (mixed ^ mixed >> np.uint64(29)) * _MIX_HEAD + lane * _MIX_LANE
-        mixed = keys[long]
-        keys[long] = mixed ^ mixed >> np.uint64(32) | _LONG
+            reached = reached[(sizes[reached] > at) & (sizes[reached] <= self._longest)]
+            lane = lanes[starts[reached] + at].view(np.uint64)
+            lane &= _HEADS.take(np.minimum(sizes[reached] - at, lexicon.LANE))
+            before = mixed[reached]
+            mixed[reached] = (before ^ before >> _29) * _MIX_HEAD + lane * _MIX_LANE
+            read.append((reached, lane))
+        keys[long] = mixed ^ mixed >> _32 | _LONG
         slots = _slots(self._keys, keys)
         numbers = self._numbers.take(slots)
-        hits = long[numbers[long] != lexicon.UNKNOWN]
-        stored = self._lanes_at[slots[hits]]
-        right = self._lanes[stored] == sizes[hits].astype(np.uint64)
-        for at in range(0, self._longest, lexicon.LANE):
-            reached = np.flatnonzero(right & (sizes[hits] > at))
-            span = hits[reached]
-            lane = _lane(lanes, starts[span], sizes[span], at)
-            right[reached] = self._lanes[stored[reached] + 1 + at // lexicon.LANE] == lane
-        numbers[hits[~right]] = lexicon.UNKNOWN
+        # A hit of a hashed key counts if length and bytes agree; what missed has no length.
+        stored = self._lanes_at.take(slots.take(long))
+        right = self._lanes.take(stored) == sizes
+        for k, (reached, lane) in enumerate(read, start=1):
+            right[reached] &= self._lanes.take(stored[reached] + k, mode="clip") == lane
+        numbers[long[~right]] = lexicon.UNKNOWN
         return numbers
 
 
@@ -258,24 +264,35 @@ class _Block:
         self._pair_keys = folder.array(f"{name}.pair_keys")
         self._pair_rows = folder.array(f"{name}.pair_rows")
         self._idf = folder.array(f"{name}.idf")
-        self._columns = np.ascontiguousarray((coef * self._idf[:, None]).T)
         self._shift = np.int32(len(self._idf).bit_length())
+        # A title has few terms, a description hundreds: the one is summed column by column over
+        # all postings, the other posting by posting over all columns.
+        self._by_column = name == "title"
+        self._coef = np.array(coef.T if self._by_column else coef, float, order="C")
 
     def scores(self, words: _Words) -> Array:
         """Sum of the coefficients of each posting's terms, weighted: shape (n, n_columns)."""
         n = words.counts.shape[1]
-        terms, counts, ends = self._terms(words, n)
-        weights = 1.0 + np.log(np.arange(1, counts.max(initial=1) + 1))
-        weights = weights.take(counts - 1)
-        out = np.zeros((n, len(self._columns)))
-        filled = np.flatnonzero(np.diff(ends))
-        if len(filled):
-            starts = ends[filled]
-            squares = np.square(weights * self._idf.take(terms))
-            lengths = np.sqrt(np.add.reduceat(squares, starts))
-            for j, column in enumerate(self._columns):
-                sums = np.add.reduceat(column.take(terms) * weights, starts)
-                out[filled, j] = sums / lengths
+        terms, counts, bounds = self._terms(words, n)
+        sublinear = 1.0 + np.log(np.arange(1, counts.max(initial=1) + 1))
+        weights = sublinear.take(counts - 1)
+        weights *= self._idf.take(terms)
+        filled = np.flatnonzero(bounds[1:] > bounds[:-1])
+        starts = bounds.take(filled)
+        lengths = np.sqrt(np.add.reduceat(np.square(weights), starts)) if len(filled) else starts
+        out = np.zeros((n, self._coef.shape[0 if self._by_column else 1]))
+        if not self._by_column:
+            rows = self._coef.take(terms, axis=0)
+            ends = [*starts[1:].tolist(), len(terms)]
+            for i, start, end in zip(filled.tolist(), starts.tolist(), ends, strict=True):
+                np.dot(weights[start:end], rows[start:end], out=out[i])
+            out[filled] /= lengths[:, None]
+        elif len(filled):
+            gathered = np.empty(len(terms))
+            for j, column in enumerate(self._coef):
+                column.take(terms, out=gathered, mode="clip")
+                gathered *= weights
+                out[filled, j] = np.add.reduceat(gathered, starts) / lengths
         return out
 
     def _terms(self, words: _Words, n: int) -> tuple[Array, Array, Array]:
@@ -284,39 +301,41 @@ class _Block:
         terms = self._unigrams.take(numbers)
         known = np.flatnonzero(terms >= 0)
         single = row.take(known) << self._shift | terms.take(known)
-        beside = np.flatnonzero((numbers[:-1] > 0) & (numbers[1:] > 0) & (row[:-1] == row[1:]))
-        keys = numbers.take(beside).astype(np.uint64) << np.uint64(32)
-        keys |= numbers.take(beside + 1).astype(np.uint64)
+        known = numbers > 0
+        beside = np.flatnonzero(known[:-1] & known[1:] & (row[:-1] == row[1:]))
+        keys = numbers.take(beside).astype(np.uint64)
+        keys <<= _32
+        keys |= numbers[1:].take(beside).astype(np.uint64)
         terms = self._pair_rows.take(_slots(self._pair_keys, keys))
         known = np.flatnonzero(terms >= 0)
         double = row.take(beside.take(known)) << self._shift | terms.take(known)
         found = np.concatenate([single, double])
         found.sort()
-        first = np.flatnonzero(np.diff(found, prepend=np.int32(-1)))
-        counts = np.diff(first, append=len(found))
-        found = found.take(first)
+        new = np.empty(len(found) + 1, bool)
+        new[0] = new[-1] = True
+        np.not_equal(found[1:], found[:-1], out=new[1:-1])
+        first = np.flatnonzero(new)
+        found = found.take(first[:-1]).astype(np.int64)
         ends = np.searchsorted(found, np.arange(n + 1) << self._shift)
-        terms = found & ((1 << self._shift) - 1)
-        return terms, counts, ends
+        found &= (1 << self._shift) - 1
+        return found, first[1:] - first[:-1], ends
 
 
 def _slots(table: Array, keys: Array) -> Array:
     """Slot of each key, or an empty slot where the table lacks it."""
-    mask = len(table) - 1
-    slots = (keys * _SPREAD >> np.uint64(lexicon.shift_of(len(table)))).view(np.int64)
+    slots = keys * _SPREAD
+    slots >>= np.uint64(lexicon.shift_of(len(table)))
+    slots = slots.view(np.int64)
     held = table.take(slots)
-    open_ = np.flatnonzero((held != keys) & (held != 0))
-    while len(open_):
-        slots[open_] = (slots[open_] + 1) & mask
-        held = table.take(slots[open_])
-        open_ = open_[(held != keys[open_]) & (held != 0)]
+    astray = np.flatnonzero(held != keys)
+    astray = astray[held.take(astray) != 0]
+    while len(astray):
+        moved = slots.take(astray) + 1
+        moved &= len(table) - 1
+        slots[astray] = moved
+        held = table.take(moved)
+        astray = astray[(held != keys.take(astray)) & (held != 0)]
     return slots
-
-
-def _lane(lanes: Array, starts: Array, sizes: Array, at: int) -> Array:
-    """Up to eight bytes of each span, from byte `at`; what lies behind the span is zero."""
-    lane: Array = lanes.take(starts + at).view("<u8")
-    return lane & _HEADS.take(np.minimum(sizes - at, lexicon.LANE))
 
 
 def _column(values: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringArray:

@@ -167,7 +167,7 @@ def _compile_words(number: dict[str, int]) -> dict[str, Array]:
     keys, slots = _place(hashed)
     numbers, lanes_at = np.zeros((2, len(keys)), np.int32)
     numbers[slots] = list(known.values())
-    lanes: list[int] = []
+    lanes = [0]  # for those without
     for slot, spelling in zip(slots, known, strict=True):
         if len(spelling) > LANE:
             lanes_at[slot] = len(lanes)
