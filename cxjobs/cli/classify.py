@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from cxjobs.postings import Reading, Summary
 
+FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "html")
+"""Formats that are read; here once more, so that --help imports nothing heavy. A test compares."""
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True)
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["csv", "tsv", "json", "jsonl", "parquet", "html"]),
+    type=click.Choice(FORMATS),
     help="Format of the input, instead of what it seems to be.",
 )
 @click.option(
@@ -203,5 +206,6 @@ def _tell(summary: Summary, quiet: bool, summary_file: str | None) -> None:
         lines.append(f"duplicates: {summary.duplicates:,}; {unique:,} unique roles: {per_role}")
     if summary.left_out:
         lines.append(f"left out by --only: {summary.left_out:,}")
+    lines += summary.notes
     lines += [f"rejected: {count:,} {reason}" for reason, count in summary.rejected.items()]
     click.echo(clear + "\n".join(lines), err=True)

@@ -147,8 +147,8 @@ def flat(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    if value is None or isinstance(value, bool):
-        return ""
+    if value is None or isinstance(value, bool) or value != value:
+        return ""  # the last is NaN, which some write for what is missing
     if isinstance(value, dict):
         inner = [flat(one) for key, one in value.items() if not key.startswith("@")]
     elif isinstance(value, list | tuple):

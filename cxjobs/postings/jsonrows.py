@@ -30,9 +30,8 @@ WRAPPERS = (
 )  # fmt: skip
 """Keys under which objects and lists of postings are found."""
 
-_TITLES = frozenset(
-    ("title", "text", "name", "job_title", "jobTitle", "positionName", "PositionTitle")
-)
+_TITLES = frozenset(("title", "job_title", "jobTitle", "positionName", "PositionTitle"))
+_NAMES = _TITLES | {"text", "name"}
 _DECODER = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NEXT = re.compile(r"[\n,\[][ \t\r\n]*(?=\{)")
@@ -90,7 +89,7 @@ def _line(line: bytes, number: int, path: str) -> Iterator[Row | Reject]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"broken JSON: {error.msg} at character {error.pos + 1}"
+        return f"broken JSON: {error.msg.removesuffix(' at')}, character {error.pos + 1}"
     return f"broken JSON: {error}"
 
 
@@ -118,11 +117,15 @@ def _inner(value: dict[str, Any]) -> list[Any] | None:
     if kind is not None and "JobPosting" in str(kind):
         return None
     if _TITLES.isdisjoint(value) or kind is not None:
+        named = not _NAMES.isdisjoint(value) and kind is None
         for key in WRAPPERS:
             inner = value.get(key)
-            if isinstance(inner, list) and (not inner or isinstance(inner[0], dict)):
-                return inner
-            if isinstance(inner, dict) and (_inner(inner) is not None or "@type" in inner):
+            if isinstance(inner, list):
+                first = inner[0] if inner else {}
+                # A company has a name, too; its jobs have titles.
+                if isinstance(first, dict) and not (named and _NAMES.isdisjoint(first)):
+                    return inner
+            elif isinstance(inner, dict) and (_inner(inner) is not None or "@type" in inner):
                 return [inner]
         if kind is not None and "title" not in value:
             return []  # JSON-LD about something else: the site, the path of menus
@@ -229,7 +232,7 @@ class _Document:
         try:
             raw, value = self._value()
         except (ValueError, RecursionError) as error:
-            yield self._skip(_reason(error).split(" at character")[0])
+            yield self._skip(_reason(error).split(", character")[0])
             return
         if not _stored(raw):
             yield Reject(self._stream.path, line, _bytes_shown(raw), "not valid UTF-8")
@@ -262,7 +265,7 @@ class _Document:
                     continue
                 _, rest[key] = self._value()
             except (ValueError, TypeError, RecursionError) as error:
-                yield self._skip(_reason(error).split(" at character")[0])
+                yield self._skip(_reason(error).split(", character")[0])
                 return
         self._at += mark == "}"
         if not given:
@@ -303,7 +306,7 @@ class _Document:
         except (ValueError, RecursionError):
             return False
         if not self._keys:
-            return not _TITLES.isdisjoint(value)
+            return not _NAMES.isdisjoint(value)
         return 2 * len(self._keys & set(value)) >= len(self._keys)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST = 1 << 26
 """Bytes of the largest page that is read."""
 
-_AROUND = re.compile(r"\A\s*(?:<!--|//<!\[CDATA\[|<!\[CDATA\[)|(?:-->|//\]\]>|\]\]>)\s*\Z|;\s*\Z")
+_AROUND = re.compile(r"\A(?:\s|//|<!--|<!\[CDATA\[)+|(?:\s|//|;|-->|\]\]>)+\Z")
 
 
 def read(stream: Stream) -> Iterator[Row | Reject]:

@@ -100,7 +100,7 @@ def classify(
         out = outlet(target, kind, reading, deciding, resume=resume)
         run = _Run(reading, out, columns, only)
         summary = run.through(load, jobs, batch_rows, progress, every)
-    summary.model, summary.files = model, len(reading.files)
+    summary.model, summary.files, summary.notes = model, len(reading.files), reading.notes
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 

@@ -148,6 +148,15 @@ class Reading:
             stream.close()
 
     @property
+    def notes(self) -> list[str]:
+        """What was guessed."""
+        return [
+            f"{file.path}: read as {file.encoding}, a guess; give --encoding if it is another."
+            for file in self.files
+            if not self._encoding and file.encoding not in ("", "binary", "utf-8")
+        ]
+
+    @property
     def size(self) -> int | None:
         """Bytes of all files, or None where one is a stream."""
         sizes = [file.size for file in self.files]

@@ -40,6 +40,8 @@ class Summary:
     labels, unique_labels : dict of str to int
         Answers, and the same without duplicates: per posting, and per role.
     files : int
+    notes : list of str
+        What was guessed, or left unread.
     model : str
     seconds : float
         Of this run; a resumed one counts from its own beginning.
@@ -54,6 +56,7 @@ class Summary:
     labels: Counter[str] = field(default_factory=Counter)
     unique_labels: Counter[str] = field(default_factory=Counter)
     files: int = 0
+    notes: list[str] = field(default_factory=list)
     model: str = ""
     seconds: float = 0.0
 

@@ -1,0 +1,3 @@
+{"url": "https://board.example/0", "job_title": "Head of Customer Experience", "job_description": "You own the journey map of our ferry guests, from first search to the pier, and report what it changes.", "tags": ["a", "b"]}
+{"url": "https://board.example/1", "job_title": "Customer Experience Agent (Night Shift)", "job_description": "You answer calls and chats of our guests at night. Forty calls a shift, a script, a headset.", "tags": ["a", "b"]}
+{"url": "https://board.example/2", "job_title": "Leitung Kundenerlebnis", "job_description": "Du f\u00fchrst das Programm, mit dem wir G\u00e4sten zuh\u00f6ren \u2014 und \u00e4nderst mit den H\u00e4fen, was sie st\u00f6rt.", "tags": ["a", "b"]}
