@@ -128,8 +128,9 @@ class Model:
             promise = manifest["promise"]
             self.bands: dict[str, Band] = {
                 basis: Table.from_dict(table).choose(
-                    promise["precision"] if precision is None else precision,
-                    promise["max_lost"] if max_lost is None else max_lost,
+                    promise[basis]["precision"] if precision is None else precision,
+                    promise[basis]["max_lost"] if max_lost is None else max_lost,
+                    promise[basis]["confidence"],
                 )
                 for basis, table in manifest["thresholds"].items()
             }
@@ -308,7 +309,8 @@ class Model:
         answer = self.answer_batch(title, description).to_pandas()
         answer.index = frame.index
         taken = {c: f"cxjobs_{c}" for c in answer.columns if c in frame.columns}
-        return pd.concat([frame, answer.rename(columns=taken)], axis=1)
+        both: pd.DataFrame = pd.concat([frame, answer.rename(columns=taken)], axis=1)
+        return both
 
 
 def load_model(

@@ -295,24 +295,35 @@ def splits(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Folds for honest scores: stratified by role, no group on both sides.
 
+    Real and composed rows are folded apart: while rows of one kind are held back, those of the
+    other all train, as they do in the final model.
+
     Parameters
     ----------
     frame : DataFrame
         The labelled table.
     n_splits : int
-        Number of folds, 2 or more.
+        Number of folds of each kind, 2 or more.
     seed : int
         Of the shuffle.
 
     Yields
     ------
     train, held : ndarray of int
-        Row positions.
+        Row positions. Each row is held once.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
-    yield from folds.split(frame, frame["role"], frame["group"])
+    group = frame["group"].to_numpy()
+    composed = (frame["source"] == COMPOSED).to_numpy()
+    for kind in (~composed, composed):
+        rows = np.flatnonzero(kind)
+        if not len(rows):
+            continue
+        folds = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
+        for _, held in folds.split(rows, frame["role"].to_numpy()[rows], group[rows]):
+            known = np.isin(group, group[rows[held]])
+            yield np.flatnonzero(~known), rows[held]
 
 
 def file_hash(path: str | Path) -> str:

@@ -1,9 +1,10 @@
 """JobClassifier: the reference implementation, a scikit-learn estimator.
 
-Two logistic regressions, one over the title's terms and one over the description's, each with
-13 roles; five more for the practice elements. A posting with a description is answered by the sum
-of both (*posting* basis), a bare title by the title's alone (*title* basis), each with its own
-temperature. All of it folds into one coefficient matrix per basis, which is what is stored,
+A posting with a description (*posting* basis) is answered by the sum of two regressions, one over
+the title's terms and one over the description's, so that neither drowns the other. A bare title
+(*title* basis) has a regression of its own, without class weights: where words don't settle the
+role, how common a role is should. Each basis has its own temperature. All of it folds into one
+coefficient matrix per basis, 13 roles and 5 practice elements wide, which is what is stored,
 explained and compiled.
 """
 
@@ -43,11 +44,14 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Real postings that count for the description's idf besides those of the fit.
     title_min_df, description_min_df : int
         Least number of training texts that hold a term.
-    title_C, description_C, practice_C : float
-        Inverse strength of the L2 penalty of the title's, the description's and the practice
-        elements' regressions.
+    title_C, description_C : float
+        Inverse strength of the L2 penalty of the two regressions of the posting basis.
+    bare_title_C : float
+        The same of the title basis.
+    practice_C : float
+        The same of the practice elements' regressions.
     title_only_weight : float
-        Weight of a row without description against one with, in the title's regression.
+        Weight of a row without description against one with, wherever titles are learnt from.
     title_weight : float
         How much the title's scores count beside the description's, in the posting basis.
     posting_temperature, title_temperature : float
@@ -82,8 +86,9 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         background: Background | None = None,
         title_min_df: int = 1,
         description_min_df: int = 2,
-        title_C: float = 10.0,
+        title_C: float = 3.0,
         description_C: float = 10.0,
+        bare_title_C: float = 5.0,
         practice_C: float = 10.0,
         title_only_weight: float = 0.5,
         title_weight: float = 0.5,
@@ -96,6 +101,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.description_min_df = description_min_df
         self.title_C = title_C
         self.description_C = description_C
+        self.bare_title_C = bare_title_C
         self.practice_C = practice_C
         self.title_only_weight = title_only_weight
         self.title_weight = title_weight
@@ -103,7 +109,13 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.title_temperature = title_temperature
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> JobClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        bare_title_weight: ArrayLike | None = None,
+    ) -> JobClassifier:
         """Learn from labelled postings.
 
         Parameters
@@ -115,6 +127,9 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             missing (not coded).
         sample_weight : array-like of shape (n_rows,), optional
             Multiplies the weight of each row.
+        bare_title_weight : array-like of shape (n_rows,), optional
+            Multiplies it once more in the title basis: rows whose titles are no fair sample of
+            real ones should count less there.
 
         Returns
         -------
@@ -141,12 +156,16 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except ValueError:
             raise DataError("No title holds a word of two letters or more.") from None
         self.vectorizers_ = {"title": title_block}
-        title_weight = weight * np.where(whole, 1.0, self.title_only_weight)
         rows = transform(title_block, titles)
-        in_title = self._heads(rows, roles, practice, title_weight, self.title_C)
-        self.coef_ = {"title": in_title[0] / self.title_temperature}
-        self.intercept_ = {"title": in_title[1] / self.title_temperature}
+        weight_of_titles = weight * np.where(whole, 1.0, self.title_only_weight)
+        fair = 1.0 if bare_title_weight is None else np.asarray(bare_title_weight, float)
+        coef, intercept = self._heads(
+            rows, roles, practice, weight_of_titles * fair, self.bare_title_C, balanced=False
+        )
+        self.coef_ = {"title": coef / self.title_temperature}
+        self.intercept_ = {"title": intercept / self.title_temperature}
         if whole.any():
+            in_title = self._heads(rows, roles, practice, weight_of_titles, self.title_C)
             told = [d for d, w in zip(descriptions, whole, strict=True) if w]
             self.vectorizers_["description"] = fit_block(
                 Block("description", self.description_min_df), told, self.background
@@ -167,7 +186,13 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _heads(
-        self, rows: Any, roles: NDArray[np.str_], practice: Array, weight: Array, C: float
+        self,
+        rows: Any,
+        roles: NDArray[np.str_],
+        practice: Array,
+        weight: Array,
+        C: float,
+        balanced: bool = True,
     ) -> tuple[Array, Array]:
         """Coefficients (n_terms, 18) and intercepts (18,) of one block's regressions."""
         coef = np.zeros((rows.shape[1], len(ROLES) + len(PRACTICES)))
@@ -175,7 +200,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         present = np.unique(roles)
         intercept[: len(ROLES)] = np.where(np.isin(ROLES, present), 0.0, ABSENT)
         if len(present) > 1:
-            head = LogisticRegression(C=C, class_weight="balanced", max_iter=self.max_iter)
+            kind = "balanced" if balanced else None
+            head = LogisticRegression(C=C, class_weight=kind, max_iter=self.max_iter)
             head.fit(rows, roles, sample_weight=weight)
             # Two classes come as one difference; as a pair of halves they give the same softmax.
             pair = len(present) == 2
@@ -244,7 +270,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.str_]:
         """Most probable role of each row."""
-        chosen: NDArray[np.str_] = self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        best = np.argmax(self.predict_proba(X), axis=1)
+        chosen: NDArray[np.str_] = self.classes_[best]
         return chosen
 
     def __sklearn_tags__(self) -> Any:
