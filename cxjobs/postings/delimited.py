@@ -148,7 +148,7 @@ def header(head: bytes, dialect: Dialect, path: str) -> tuple[list[str], int]:
         ) from error
     names: list[str] = []
     for name in row:
-        unique, count = name, 2
+        unique, count = name.replace(_RETURN, "\r"), 2
         while unique in names:
             unique, count = f"{name}_{count}", count + 1
         names.append(unique.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
@@ -161,7 +161,7 @@ def _pieces(
     rest = b""
     fast = dialect.escape is None and dialect.newline == "\n"
     while True:
-        more = stream.read(max(chunk - len(rest), chunk // 4))
+        more = stream.read(max(chunk - len(rest), chunk // 4, 1))
         final = not more
         data = rest + more
         used = 0
@@ -243,9 +243,18 @@ def _reader(feed: _Feed, dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(feed, delimiter=dialect.delimiter, escapechar=dialect.escape, strict=True)
 
 
+_RETURN = "\udc0d"
+"""Stands for a carriage return inside a line, which the csv module would end the line at."""
+
+
 def _text(line: bytes, dialect: Dialect) -> str:
     text = line.decode("utf-8", "surrogateescape")
-    return text[:-1] + "\n" if dialect.newline == "\r" and text.endswith("\r") else text
+    if "\r" not in text:
+        return text
+    if dialect.newline == "\r":
+        return text.replace("\r", "\n")
+    body = text.removesuffix("\n").removesuffix("\r")
+    return body.replace("\r", _RETURN) + text[len(body) :]
 
 
 def exact_rows(
@@ -285,7 +294,7 @@ def exact_rows(
                     if len(row) == len(names):
                         if (problem := _not_text(row)) is None:
                             for column, cell in zip(columns, row, strict=True):
-                                column.append(cell)
+                                column.append(cell.replace(_RETURN, "\r"))
                         else:
                             reject(start, feed.next, problem)
                     elif row:
@@ -316,7 +325,7 @@ def _not_text(row: list[str]) -> str | None:
     for number, cell in enumerate(row, 1):
         if not cell.isascii():
             try:
-                cell.encode()
+                cell.replace(_RETURN, "").encode()
             except UnicodeEncodeError:
                 return (
                     f"field {number} is not valid UTF-8; if the whole file is in another"
@@ -333,6 +342,4 @@ def _quoting(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end of data" in text or "field larger" in text:
         return "a quoted field that does not end; a quote is missing or not doubled"
-    if "new-line character" in text:
-        return "a carriage return inside a field without quotes"
     return f"bad quoting ({text}); a quote inside a field must be doubled"

@@ -56,6 +56,7 @@ _ENCODINGS = [
     *("utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252", "cp1250", "cp1251", "cp1253"),
     *("cp1254", "iso8859_15", "iso8859_2", "shift_jis", "cp932", "gb18030", "big5", "euc_kr"),
 ]
+_CONTROLS = [bytes([code]) for code in range(32) if code not in b"\t\n\v\f\r\x1e"]
 _NOT_OURS = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
     (b"%PDF", "a PDF: its text has to be taken out first"),
@@ -167,7 +168,6 @@ class Stream:
         self.path = path
         self.damage: str | None = None
         self._counted = _Counted(path)
-        self._raw: IO[bytes] = self._counted.raw
         self._buffer = b""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._ended = False
@@ -185,8 +185,8 @@ class Stream:
     def _piece(self, size: int) -> bytes:
         """Up to ``size`` more bytes, b"" at the end; a broken packing ends the stream."""
         try:
-            piece = self._raw.read(size)
-        except (EOFError, OSError, _packing_errors()) as error:
+            piece = self._raw.read1(size)  # what came before the damage is kept
+        except (EOFError, OSError, *_packing_errors()) as error:
             if self.packed is None:
                 raise FormatError(f"{self.path}: cannot be read: {error}.") from error
             self.damage = f"the {self.packed} file is damaged or ends early: {error}"
@@ -286,7 +286,7 @@ def _packing_of(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
-def _unpack(raw: _Counted, packed: str | None) -> IO[bytes]:
+def _unpack(raw: _Counted, packed: str | None) -> Any:
     buffered: Any = io.BufferedReader(raw, HEAD)
     if packed == "gzip":
         import gzip
@@ -306,7 +306,7 @@ def _unpack(raw: _Counted, packed: str | None) -> IO[bytes]:
         buffered = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
             buffered, read_across_frames=True
         )
-    return buffered  # type: ignore[no-any-return]
+    return buffered
 
 
 def _packing_errors() -> Any:
@@ -326,11 +326,13 @@ def sniff_encoding(head: bytes, *, ended: bool = True) -> str:
     >>> sniff_encoding("Müller".encode())
     'utf-8'
     """
+    for start, wide in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if head[start::2].count(0) * 4 > len(head):
+            return wide  # every other byte of most letters is nought
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(head, ended)
-        if head.count(0) * 4 < len(head):
-            return "utf-8"
+        return "utf-8"
     except UnicodeDecodeError:
         text = head.decode("utf-8", "surrogateescape")
         strange = sum("\udc80" <= c <= "\udcff" for c in text)
@@ -377,7 +379,7 @@ def tell_format(stream: Stream, wanted: str | None) -> str:
     if name in ("json", "jsonl"):
         # A broken first line must not turn a file of JSON lines into a table.
         return name
-    if head.count(0) * 20 > len(head):
+    if sum(map(head.count, _CONTROLS)) * 20 > len(head):
         raise FormatError(f"{stream.path}: this is no text; give --format or --encoding.")
     return name or "csv"
 

@@ -207,17 +207,23 @@ class _Document:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except (json.JSONDecodeError, RecursionError) as error:
-                length = len(self._text) - self._at
-                cut = isinstance(error, json.JSONDecodeError) and (
-                    error.msg.startswith("Unterminated") or error.pos > len(self._text) - 16
-                )
-                if not cut or length > LONGEST or not self._more():
+                if not self._cut(error) or not self._more():
                     raise
             else:
                 # A number at the end of a piece may go on in the next.
-                if end < len(self._text) - 1 or self._ended or not self._more():
+                if end < len(self._text) - 1 or self._ended:
                     raw, self._at = self._text[self._at : end], end
                     return raw, value
+                self._more()
+
+    def _cut(self, error: Exception) -> bool:
+        """Whether a value may only seem broken because the rest is still to be read."""
+        return (
+            isinstance(error, json.JSONDecodeError)
+            and (error.msg.startswith("Unterminated") or error.pos > len(self._text) - 16)
+            and len(self._text) - self._at <= LONGEST
+            and not self._ended
+        )
 
     def _members(self) -> Iterator[Row | Reject]:
         while (mark := self._mark()) not in ("", "]"):
@@ -292,7 +298,11 @@ class _Document:
                 if len(self._text) - self._at > LONGEST or not self._more():
                     end = len(self._text)
                     break
-            elif self._like_a_posting(match.end()):
+                continue
+            like = self._like_a_posting(match.end())
+            if like is None:
+                self._more()
+            elif like:
                 end = match.end()
                 break
             else:
@@ -300,11 +310,12 @@ class _Document:
         raw, self._at = self._text[self._at : end], end
         return Reject(self._stream.path, line, _bytes_shown(raw.rstrip(", \t\r\n")), reason)
 
-    def _like_a_posting(self, at: int) -> bool:
+    def _like_a_posting(self, at: int) -> bool | None:
+        """Whether what begins here is a posting; None where more has to be read to tell."""
         try:
             value, _ = _DECODER.raw_decode(self._text, at)
-        except (ValueError, RecursionError):
-            return False
+        except (ValueError, RecursionError) as error:
+            return None if self._cut(error) else False
         if not self._keys:
             return not _NAMES.isdisjoint(value)
         return 2 * len(self._keys & set(value)) >= len(self._keys)
