@@ -155,7 +155,8 @@ class BatchScorer:
 
     def _part(self, title: pa.LargeStringArray, description: pa.LargeStringArray) -> _Part:
         in_title = self._words(title)
-        counts = in_title.counts
+        has_title = _told(in_title)
+        counts = in_title.counts.copy()
         counts[3] = 0
         whole = np.zeros(len(title), bool)
         cleaned = []
@@ -180,7 +181,6 @@ class BatchScorer:
         else:
             chances = _chances(self._title.scores(in_title) + self._intercept["title"])
             title_cx = chances[ROLES.index(CX)]
-        has_title = _told(in_title)
         return _Part(in_title.texts, cleaned, chances, title_cx, has_title, whole, counts)
 
     def _words(self, texts: pa.LargeStringArray) -> _Words:

@@ -227,7 +227,10 @@ class Table:
         uppers = self._precise(precision, error)
         lower = self._keeping(max_lost, error)
         upper = min(uppers, default=math.inf)
-        if upper <= lower:
+        if not uppers:
+            # More likely true than not is never called conflated for want of a precision.
+            lower = min(lower, 0.5)
+        elif upper <= lower:
             # Both promises hold anywhere in between: one threshold, as near 0.5 as may be.
             upper = lower = min(max(upper, 0.5), lower)
         called, called_true = self._counts(upper)

@@ -35,7 +35,7 @@ FLAGS = (
 DISTRUSTED = frozenset({"no_title", "not_english", "few_known_words"})
 """Flags with which the label is ``review``, whatever the probability."""
 
-_CUT_OFF = r"(?:\u2026|\.\.\.|&hellip;|\[\+[0-9]+ chars\])(?:\s|</?[A-Za-z]+/?>)*\z"
+_CUT_OFF = r"(?:…|\.\.\.|&hellip;|\[\+[0-9]+ chars\])(?:\s|</?[A-Za-z]+/?>)*\z"
 _TAIL = 80
 _SETS = tuple(
     ",".join(f for k, f in enumerate(FLAGS) if bits >> k & 1) for bits in range(2 ** len(FLAGS))
@@ -78,7 +78,8 @@ def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
     import pyarrow.compute as pc
 
     tail = pc.utf8_slice_codeunits(description, start=-_TAIL)
-    cut_off = pc.match_substring_regex(tail, _CUT_OFF).to_numpy(zero_copy_only=False)
+    cut_off = pc.match_substring_regex(tail, _CUT_OFF).fill_null(False)
+    cut_off = cut_off.to_numpy(zero_copy_only=False)
     bits = np.zeros(len(cut_off), np.int32)
     for k, doubt in enumerate(doubts(scores, cut_off)):
         bits |= np.asarray(doubt, np.int32) << k
