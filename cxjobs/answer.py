@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from cxjobs.explain import Explanation
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -199,6 +201,19 @@ class Model:
             text_hash=score.text_hash,
             model=self.name,
         )
+
+    def explain(self, title: str, description: str | None = None) -> Explanation:
+        """Tell which words of a posting decided; parameters and errors as of `predict`.
+
+        Returns
+        -------
+        Explanation
+            Prints as a list; in a notebook as the text with its words marked.
+        """
+        from cxjobs.explain import explain
+
+        self.predict(title, description)  # refuses what it cannot answer for
+        return explain(self._scorer, title or "", description or "")
 
     def answer_batch(
         self, title: pa.Array, description: pa.Array, *, evidence: bool = False
