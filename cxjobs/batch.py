@@ -7,12 +7,11 @@ tables of `cxjobs.lexicon` their words and pairs, and sums of coefficients becom
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cxjobs import lexicon, spans
 from cxjobs.errors import DataError
@@ -36,6 +35,9 @@ _29, _32 = np.uint64(29), np.uint64(32)
 _SPREAD, _MIX_HEAD, _MIX_LANE, _LONG = (
     np.uint64(n) for n in (lexicon.SPREAD, lexicon.MIX_HEAD, lexicon.MIX_LANE, lexicon.LONG)
 )
+_FILTER = 18
+"""Bits of the table that tells at once of most pairs that they are no term."""
+
 _HEADS = np.array([(1 << 8 * n) - 1 for n in range(lexicon.LANE + 1)], np.uint64)
 """Mask of the first n bytes of a lane."""
 
@@ -184,7 +186,7 @@ class BatchScorer:
         return _Part(in_title.texts, cleaned, chances, title_cx, has_title, whole, counts)
 
     def _words(self, texts: pa.LargeStringArray) -> _Words:
-        texts, buffer, starts, sizes, bounds = spans.read(texts)
+        texts, characters, buffer, starts, sizes, bounds = spans.read(texts)
         numbers = self._number(buffer, starts, sizes)
         content = np.flatnonzero(numbers >= 0)
         content_bounds = np.searchsorted(content, bounds)
@@ -192,7 +194,6 @@ class BatchScorer:
         known = np.diff(np.searchsorted(np.flatnonzero(numbers), content_bounds))
         n_tokens, n_content = np.diff(bounds), np.diff(content_bounds)
         row = np.repeat(np.arange(len(texts), dtype=np.int32), n_content)
-        characters = pc.utf8_length(texts).to_numpy()
         counts = np.stack([n_tokens, n_tokens - n_content, known, characters])
         return _Words(texts, numbers, row, counts)
 
@@ -230,46 +231,41 @@ class _Block:
     """One TF-IDF block with the coefficients of one basis, or of two side by side."""
 
     def __init__(self, folder: Folder, name: str, coef: Array) -> None:
-        self._unigrams = folder.array(f"{name}.unigrams")
+        idf = folder.array(f"{name}.idf")
+        # Common terms first: what is read often lies close together.
+        order = np.argsort(idf, kind="stable")
+        rank = np.full(len(order) + 1, -1, np.int32)
+        rank[order] = np.arange(len(order))
+        self._idf = np.append(idf[order], 0.0)
+        self._coef = np.vstack([coef[order], np.zeros(coef.shape[1])]).astype(float)
+        self._unigrams = rank[folder.array(f"{name}.unigrams")]
         self._pair_keys = folder.array(f"{name}.pair_keys")
-        self._pair_rows = folder.array(f"{name}.pair_rows")
-        self._idf = folder.array(f"{name}.idf")
-        self._shift = len(self._idf).bit_length()
+        self._pair_terms = rank[folder.array(f"{name}.pair_rows")]
+        self._maybe_pair = np.zeros(1 << _FILTER, bool)
+        self._maybe_pair[_spread(self._pair_keys, _FILTER)] = True
+        self._shift = len(idf).bit_length()
         fits = self._shift + ROWS.bit_length() < 32
         self._key_type = np.int32 if fits else np.int64
-        # A title has few terms, a description hundreds: the one is summed column by column over
-        # all postings, the other posting by posting over all columns.
-        self._by_column = name == "title"
-        self._coef = np.array(coef.T if self._by_column else coef, float, order="C")
 
     def scores(self, words: _Words) -> Array:
         """Sum of the coefficients of each posting's terms, weighted: shape (n_columns, n)."""
-        n = len(words.texts)
         terms, counts, bounds = self._terms(words)
-        # A last term without weight, so that every posting begins at one.
-        weights = np.zeros(len(terms) + 1)
-        sublinear = 1.0 + np.log(np.arange(1, counts.max(initial=1) + 1))
-        np.multiply(sublinear.take(counts - 1), self._idf.take(terms), out=weights[:-1])
-        empty = bounds[1:] == bounds[:-1]
-        lengths = np.sqrt(np.add.reduceat(np.square(weights), bounds[:-1]))
-        lengths[empty] = 1.0
-        if self._by_column:
-            out = np.empty((len(self._coef), n))
-            products = np.zeros(len(weights))
-            for column, sums in zip(self._coef, out, strict=True):
-                column.take(terms, out=products[:-1], mode="clip")
-                products *= weights
-                np.add.reduceat(products, bounds[:-1], out=sums)
-            out[:, empty] = 0.0
-        else:
-            by_row = np.empty((n, self._coef.shape[1]))
-            coef = self._coef.take(terms, axis=0)
-            ends = bounds.tolist()
-            for i, (start, end) in enumerate(pairwise(ends)):
-                np.dot(weights[start:end], coef[start:end], out=by_row[i])
-            out = by_row.T
-        out /= lengths
-        return out
+        weights = 1.0 + np.log(np.arange(1, counts.max(initial=1) + 1))
+        weights = weights.take(counts - 1)
+        weights *= self._idf.take(terms)
+        # What fills rows up to a common width: a term of no weight.
+        terms, weights = np.append(terms, len(self._idf) - 1), np.append(weights, 0.0)
+        sizes = np.diff(bounds)
+        widths = _widths(sizes)
+        out = np.zeros((len(sizes), self._coef.shape[1]))
+        for width in np.unique(widths[sizes > 0]).tolist():
+            rows = np.flatnonzero(widths == width)
+            at = bounds.take(rows)[:, None] + np.arange(width)
+            at[at >= bounds.take(rows + 1)[:, None]] = len(terms) - 1
+            weight = weights.take(at)
+            sums = np.matmul(weight[:, None], self._coef.take(terms.take(at), axis=0))[:, 0]
+            out[rows] = sums / np.sqrt(np.einsum("nk,nk->n", weight, weight))[:, None]
+        return np.ascontiguousarray(out.T)
 
     def _terms(self, words: _Words) -> tuple[Array, Array, Array]:
         """Each posting's distinct terms in order, how often each stands, where postings begin."""
@@ -282,26 +278,37 @@ class _Block:
         keys = numbers.take(beside).astype(np.uint64)
         keys <<= _32
         keys |= numbers[1:].take(beside).astype(np.uint64)
-        terms = self._pair_rows.take(_slots(self._pair_keys, keys))
+        maybe = np.flatnonzero(self._maybe_pair.take(_spread(keys, _FILTER)))
+        terms = self._pair_terms.take(_slots(self._pair_keys, keys.take(maybe)))
         known = np.flatnonzero(terms >= 0)
-        double = row.take(beside.take(known)) << self._shift | terms.take(known)
+        double = row.take(beside.take(maybe.take(known))) << self._shift | terms.take(known)
         found = np.concatenate([single, double])
         found.sort()
-        new = np.empty(len(found) + 1, bool)
-        new[0] = new[-1] = True
+        new = np.ones(len(found) + 1, bool)
         np.not_equal(found[1:], found[:-1], out=new[1:-1])
         first = np.flatnonzero(new)
         found = found.take(first[:-1]).astype(np.int64)
-        ends = np.searchsorted(found, np.arange(len(words.texts) + 1) << self._shift)
+        bounds = np.searchsorted(found, np.arange(len(words.texts) + 1) << self._shift)
         found &= (1 << self._shift) - 1
-        return found, first[1:] - first[:-1], ends
+        return found, np.diff(first), bounds
+
+
+def _widths(sizes: Array) -> Array:
+    """Round up to one of four steps between powers of two, so that few widths remain."""
+    steps = np.maximum(np.frexp(sizes - 0.5)[1] - 3, 0)
+    return -(-sizes >> steps) << steps
+
+
+def _spread(keys: Array, bits: int) -> Array:
+    """First slot of each key in a table of 2**bits."""
+    slots = keys * _SPREAD
+    slots >>= np.uint64(64 - bits)
+    return slots.view(np.int64)
 
 
 def _slots(table: Array, keys: Array) -> Array:
     """Slot of each key, or an empty slot where the table lacks it."""
-    slots = keys * _SPREAD
-    slots >>= np.uint64(lexicon.shift_of(len(table)))
-    slots = slots.view(np.int64)
+    slots = _spread(keys, len(table).bit_length() - 1)
     held = table.take(slots)
     astray = np.flatnonzero(held != keys)
     astray = astray[held.take(astray) != 0]

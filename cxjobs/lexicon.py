@@ -72,11 +72,6 @@ def find(keys: Sequence[int], key: int) -> int:
     return slot
 
 
-def shift_of(n_slots: int) -> int:
-    """How far a spread key is shifted to give its first slot."""
-    return 65 - n_slots.bit_length()
-
-
 def _home(key: int, mask: int) -> int:
     return (key * SPREAD & _ALL) >> 64 - mask.bit_length()
 

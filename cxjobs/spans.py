@@ -25,6 +25,7 @@ PADDING = 16
 """Spaces behind the last token, so that whole lanes can be read there."""
 
 _SUSPECT, _SPACE = 1, 32
+_WINDOW = 80
 _is_token, _is_dirty = re.compile(TOKEN).fullmatch, re.compile(DIRTY).search
 
 
@@ -35,6 +36,8 @@ class Spans(NamedTuple):
     ----------
     texts : LargeStringArray
         The column, cleaned.
+    characters : ndarray of int64
+        Length of each.
     buffer : ndarray of uint8
         Lower-case bytes that the spans point into.
     starts, sizes : ndarray of int64
@@ -44,6 +47,7 @@ class Spans(NamedTuple):
     """
 
     texts: pa.LargeStringArray
+    characters: Array
     buffer: Array
     starts: Array
     sizes: Array
@@ -64,22 +68,22 @@ def read(texts: pa.LargeStringArray) -> Spans:
         Token by token what ``TOKEN`` finds in ``clean(text).lower()``.
     """
     scan = _scan(texts)
-    suspects = scan.rows(scan.suspects)
-    if len(suspects):
-        dirty = pc.match_substring_regex(texts.take(pa.array(suspects)), DIRTY)
-        suspects = suspects[dirty.to_numpy(zero_copy_only=False)]
-    if len(suspects):
-        texts = _changed(texts, suspects, clean)
+    dirty = _dirty_rows(scan)
+    if dirty:
+        texts = _changed(texts, dirty, clean)
         scan = _scan(texts)
+    characters = scan.characters
     if len(scan.capitals):
         # Python looks at the whole text to tell what these become.
         scan = _scan(_changed(texts, scan.rows(scan.capitals), str.lower))
     starts, sizes = _tokens(scan.buffer, scan.continued)
-    return Spans(texts, scan.buffer, starts, sizes, np.searchsorted(starts, scan.offsets))
+    return Spans(
+        texts, characters, scan.buffer, starts, sizes, np.searchsorted(starts, scan.offsets)
+    )
 
 
 def _changed(
-    texts: pa.LargeStringArray, rows: Array, change: Callable[[str], str]
+    texts: pa.LargeStringArray, rows: Any, change: Callable[[str], str]
 ) -> pa.LargeStringArray:
     """Column with a function applied to some of its texts."""
     mask = np.zeros(len(texts), bool)
@@ -88,15 +92,31 @@ def _changed(
     return pc.replace_with_mask(texts, pa.array(mask), pa.array(changed, pa.large_string()))
 
 
+def _dirty_rows(scan: _Scan) -> list[int]:
+    """Texts to clean: of each suspect place Python looks at what follows."""
+    dirty: dict[int, None] = {}
+    rows = np.searchsorted(scan.offsets, scan.suspects, side="right") - 1
+    for row, place in zip(rows.tolist(), scan.suspects.tolist(), strict=True):
+        if row not in dirty:
+            # Cut short, it must not look clean for want of its end.
+            window = bytes(scan.raw[place : place + _WINDOW]).decode(errors="ignore")
+            if _is_dirty(window + ";"):
+                dirty[row] = None
+    return list(dirty)
+
+
 class _Scan(NamedTuple):
     """A column's bytes, with only the letters and digits of tokens above `_SPACE`.
 
-    `suspects`, `capitals` and `continued` are places: of what may need cleaning, of characters
-    whose lower case only Python tells, of the second and later bytes of letters.
+    `characters` counts those of each text. `suspects`, `capitals` and `continued` are places: of
+    what may need cleaning, of characters whose lower case only Python tells, of the second and
+    later bytes of letters.
     """
 
+    raw: memoryview
     buffer: Array
     offsets: Array
+    characters: Array
     suspects: Array
     capitals: Array
     continued: Array
@@ -112,18 +132,20 @@ def _scan(texts: pa.LargeStringArray) -> _Scan:
     spaced = pc.binary_join_element_wise(texts, _text(""), _text(" "))
     _, offsets, data = spaced.buffers()
     offsets = np.frombuffer(offsets, np.int64)[spaced.offset :][: len(spaced) + 1]
-    raw = memoryview(data)[offsets[0] : offsets[-1]] if len(texts) else b""
+    raw = memoryview(data if len(texts) else b"")[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
+    characters = np.diff(offsets) - 1
     buffer = np.frombuffer(bytearray(raw).translate(_LOWER) + b" " * PADDING, np.uint8)
     suspects = np.flatnonzero(buffer == _SUSPECT)
     if len(suspects):
-        bytes_ = np.frombuffer(raw, np.uint8)
-        pairs = bytes_[suspects].astype(np.int64) << 8 | bytes_[suspects + 1]
-        suspects = suspects[_kinds_of(pairs, _pairs, _pair_kind) == _DIRTY]
+        pairs = [np.frombuffer(raw, np.uint8)[suspects + k].astype(np.int64) for k in (0, 1)]
+        suspects = suspects[_kinds_of(pairs[0] << 8 | pairs[1], _pairs, _pair_kind) == _DIRTY]
     leads = np.flatnonzero(buffer >= 0xC0)
     if not len(leads):
-        return _Scan(buffer, offsets, suspects, leads, leads)
+        return _Scan(raw, buffer, offsets, characters, suspects, leads, leads)
     points, sizes = _points(buffer, leads)
+    row = np.searchsorted(offsets, leads, side="right") - 1
+    characters -= np.bincount(row, sizes - 1, len(characters)).astype(np.int64)
     kinds = _kinds_of(points, _characters, _character_kind)
     words = kinds == _WORD
     continued = []
@@ -132,7 +154,8 @@ def _scan(texts: pa.LargeStringArray) -> _Scan:
         if k:
             continued.append(leads[words & (sizes > k)] + k)
     suspects = np.concatenate([suspects, leads[kinds == _DIRTY]])
-    return _Scan(buffer, offsets, suspects, leads[kinds == _CAPITAL], np.concatenate(continued))
+    capitals = leads[kinds == _CAPITAL]
+    return _Scan(raw, buffer, offsets, characters, suspects, capitals, np.concatenate(continued))
 
 
 def _text(value: str) -> pa.Scalar:
