@@ -18,7 +18,7 @@ LAYERS = [
     ["dataset", "decision", "agreement", "model"],
     ["batch", "evaluate", "store", "survey"],
     ["scorer"],
-    ["card", "flags", "training", "explain"],
+    ["card", "flags", "training", "explain", "highlight"],
     ["answer"],
     ["postings"],
     ["cli"],
@@ -73,6 +73,10 @@ def test_no_file_outgrows_its_room(path):
         ("import cxjobs.answer", "click numpy pandas pyarrow scipy sklearn"),
         (
             "import cxjobs; cxjobs.load_model().predict('Head of Customer Experience', 'x')",
+            "click numpy pandas pyarrow scipy sklearn",
+        ),
+        (
+            "import cxjobs; str(cxjobs.load_model().explain('Head of Customer Experience', 'x'))",
             "click numpy pandas pyarrow scipy sklearn",
         ),
     ],

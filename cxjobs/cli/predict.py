@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -61,4 +62,13 @@ def command(
         return
     click.echo(str(answer))
     if why is not None:
-        click.echo(str(why))
+        _show(str(why))
+
+
+def _show(explanation: str) -> None:
+    """Print an explanation, coloured by sign where that is wanted; the signs are in the text."""
+    lines = []
+    for line in explanation.split("\n"):
+        colour = {"+": "green", "-": "red"}.get(line.lstrip()[:1])
+        lines.append(click.style(line, fg=colour) if colour else line)
+    click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
