@@ -1,4 +1,4 @@
-"""An answer that needs no model: made of the texts' characters, the same wherever it is computed."""
+"""An answer that needs no model: made of the texts, the same wherever it is computed."""
 
 import hashlib
 import os

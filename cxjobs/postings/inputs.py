@@ -185,7 +185,7 @@ class Stream:
     def _piece(self, size: int) -> bytes:
         """Up to ``size`` more bytes, b"" at the end; a broken packing ends the stream."""
         try:
-            piece = self._raw.read1(size)  # what came before the damage is kept
+            piece: bytes = self._raw.read1(size)  # what came before the damage is kept
         except (EOFError, OSError, *_packing_errors()) as error:
             if self.packed is None:
                 raise FormatError(f"{self.path}: cannot be read: {error}.") from error
