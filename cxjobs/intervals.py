@@ -161,7 +161,7 @@ def group_rows(groups: ArrayLike) -> list[Array]:
     return np.split(np.argsort(code, kind="stable"), np.cumsum(size)[:-1])
 
 
-def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(count: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of a share (Wilson 1927, JASA 22); (nan, nan) without rows.
 
     Examples
