@@ -73,48 +73,68 @@ class Scores:
         self.roles: NDArray[np.float64] = chances[: len(ROLES)].T
         self.practice: NDArray[np.float64] = chances[len(ROLES) :].T
         self.title_cx: NDArray[np.float64] = np.concatenate([p.title_cx for p in parts])
-        self.has_title: NDArray[np.bool_] = np.concatenate([p.has_title for p in parts])
-        self.posting_basis: NDArray[np.bool_] = np.concatenate([p.posting_basis for p in parts])
-        counts = np.concatenate([part.counts for part in parts], axis=1)
-        self.n_tokens, self.n_function, self.n_known, self.description_length = counts
+        self.has_title: NDArray[np.bool_] = np.concatenate([p.title.told for p in parts])
+        self.posting_basis: NDArray[np.bool_] = np.concatenate([p.description.told for p in parts])
+        told = np.concatenate([part.description.counts for part in parts], axis=1)
+        self.description_length: NDArray[np.int64] = told[3]
+        self.n_tokens, self.n_function, self.n_known = told[:3] + np.concatenate(
+            [part.title.counts[:3] for part in parts], axis=1
+        )
 
     @cached_property
     def text_hash(self) -> pa.StringArray:
         """Fingerprint of each cleaned posting."""
-        titles = chain.from_iterable(part.title.to_pylist() for part in self._parts)
-        told = chain.from_iterable(d.to_pylist() for part in self._parts for d in part.description)
+        titles = chain.from_iterable(part.title.cleaned() for part in self._parts)
+        told = chain.from_iterable(part.description.cleaned() for part in self._parts)
         return pa.array(map(fingerprint, titles, told), pa.string())
 
 
 class _Part(NamedTuple):
-    """Answer for some postings, with their cleaned text; descriptions in pieces."""
+    """Answer for some postings."""
 
-    title: pa.LargeStringArray
-    description: list[pa.LargeStringArray]
+    title: _Field
+    description: _Field
     chances: Array
     title_cx: Array
-    has_title: Array
-    posting_basis: Array
-    counts: Array
 
 
-class _Words(NamedTuple):
-    """Words of a column, function words left out.
+class _Field(NamedTuple):
+    """What was read of a column.
 
     Attributes
     ----------
     texts : LargeStringArray
-        The column, cleaned.
-    numbers, row : ndarray of int32
-        Number of each word, `lexicon.UNKNOWN` or from 1, in order; and its posting.
+        As given.
+    odd : dict of int to str
+        Cleaned form of those that differ from it.
     counts : ndarray of int64, shape (4, n)
-        Tokens, function words, known words and characters of each posting.
+        Tokens, function words, known words and characters of each text.
+    told : ndarray of bool, shape (n,)
+        Which are more than white space.
+    scores : ndarray of float64, shape (n_columns, n)
+        Of the block, without intercept.
     """
 
     texts: pa.LargeStringArray
+    odd: dict[int, str]
+    counts: Array
+    told: Array
+    scores: Array
+
+    def cleaned(self) -> list[str]:
+        """Cleaned text of each row."""
+        texts: list[str] = self.texts.to_pylist()
+        for row, text in self.odd.items():
+            texts[row] = text
+        return texts
+
+
+class _Words(NamedTuple):
+    """Words of a column, function words left out: number and row of each, in order."""
+
     numbers: Array
     row: Array
-    counts: Array
+    n_rows: int
 
 
 class BatchScorer:
@@ -138,12 +158,12 @@ class BatchScorer:
         self._longest = int(self._lanes[self._lanes_at].max(initial=lexicon.LANE))
         coef = {b: folder.array(f"{b}.coef") for b in ("title", "posting") if f"{b}.coef" in index}
         self._intercept = {b: folder.array(f"{b}.intercept")[:, None] for b in coef}
+        split = len(coef["title"])
         self._title = _Block(folder, "title", coef["title"])
+        self._title_both = self._description = self._title
         if "posting" in coef:
-            split = len(coef["title"])
-            self._title_both = _Block(
-                folder, "title", np.hstack([coef["title"], coef["posting"][:split]])
-            )
+            both = np.hstack([coef["title"], coef["posting"][:split]])
+            self._title_both = _Block(folder, "title", both)
             self._description = _Block(folder, "description", coef["posting"][split:])
 
     def score(
@@ -153,49 +173,59 @@ class BatchScorer:
         if len(title) != len(description):
             raise DataError(f"{len(title)} titles but {len(description)} descriptions.")
         title, description = _column(title, "title"), _column(description, "description")
-        return Scores([self._part(title[rows], description[rows]) for rows in _pieces(title)])
+        parts = list(_pieces(title)) or [slice(0, 0)]
+        return Scores([self._part(title[rows], description[rows]) for rows in parts])
 
     def _part(self, title: pa.LargeStringArray, description: pa.LargeStringArray) -> _Part:
-        in_title = self._words(title)
-        has_title = _told(in_title)
-        counts = in_title.counts.copy()
-        counts[3] = 0
-        whole = np.zeros(len(title), bool)
-        cleaned = []
-        by_description = np.zeros((_WIDTH, len(title)))
-        for rows in _pieces(description):
-            piece = description[rows]
-            if not _size(piece):
-                cleaned.append(piece)
-                continue
-            words = self._words(piece)
-            cleaned.append(words.texts)
-            counts[:, rows] += words.counts
-            if "posting" in self._intercept:
-                whole[rows] = _told(words)
-                by_description[:, rows] = self._description.scores(words)
-        if whole.any():
-            both = self._title_both.scores(in_title)
-            by_title = both[:_WIDTH] + self._intercept["title"]
-            by_both = both[_WIDTH:] + by_description + self._intercept["posting"]
-            chances = _chances(np.where(whole, by_both, by_title))
-            title_cx = _softmax(by_title[: len(ROLES)])[ROLES.index(CX)]
-        else:
-            chances = _chances(self._title.scores(in_title) + self._intercept["title"])
-            title_cx = chances[ROLES.index(CX)]
-        return _Part(in_title.texts, cleaned, chances, title_cx, has_title, whole, counts)
+        told = self._field(description, self._description)
+        if "posting" not in self._intercept:
+            told.told[:] = False
+        if not told.told.any():
+            by_title = self._field(title, self._title)
+            chances = _chances(by_title.scores + self._intercept["title"])
+            return _Part(by_title, told, chances, chances[ROLES.index(CX)])
+        by_title = self._field(title, self._title_both)
+        scores = by_title.scores[:_WIDTH] + self._intercept["title"]
+        title_cx = _softmax(scores[: len(ROLES)])[ROLES.index(CX)]
+        by_both = by_title.scores[_WIDTH:] + told.scores + self._intercept["posting"]
+        return _Part(by_title, told, _chances(np.where(told.told, by_both, scores)), title_cx)
 
-    def _words(self, texts: pa.LargeStringArray) -> _Words:
-        texts, characters, buffer, starts, sizes, bounds = spans.read(texts)
-        numbers = self._number(buffer, starts, sizes)
+    def _field(self, texts: pa.LargeStringArray, block: _Block) -> _Field:
+        field = _Field(
+            texts,
+            {},
+            np.zeros((4, len(texts)), np.int64),
+            np.zeros(len(texts), bool),
+            np.zeros((block.n_columns, len(texts))),
+        )
+        if not _size(texts):
+            return field
+        for piece in _pieces(texts):
+            found = spans.read(texts[piece])
+            self._fill(field, piece, found, block)
+            field.odd.update({piece.start + row: text for row, text in found.odd.items()})
+        lowered = pa.array([text.lower() for text in field.odd.values()], pa.large_string())
+        rows = np.array(list(field.odd), np.int64)
+        for piece in _pieces(lowered):
+            self._fill(field, rows[piece], spans.read_lowered(lowered[piece]), block)
+        field.counts[3, rows] = [len(text) for text in field.odd.values()]
+        field.told[:] = field.counts[0] > 0
+        for row in np.flatnonzero(~field.told & (field.counts[3] > 0)).tolist():
+            text = field.odd[row] if row in field.odd else texts[row].as_py()
+            field.told[row] = bool(text.strip())
+        return field
+
+    def _fill(self, field: _Field, rows: Any, found: spans.Spans, block: _Block) -> None:
+        """Look up the words of some rows of a field; count and score them."""
+        numbers = self._number(found.buffer, found.starts, found.sizes)
         content = np.flatnonzero(numbers >= 0)
-        content_bounds = np.searchsorted(content, bounds)
+        bounds = np.searchsorted(content, found.bounds)
         numbers = numbers.take(content)
-        known = np.diff(np.searchsorted(np.flatnonzero(numbers), content_bounds))
-        n_tokens, n_content = np.diff(bounds), np.diff(content_bounds)
-        row = np.repeat(np.arange(len(texts), dtype=np.int32), n_content)
-        counts = np.stack([n_tokens, n_tokens - n_content, known, characters])
-        return _Words(texts, numbers, row, counts)
+        n_tokens, n_content = np.diff(found.bounds), np.diff(bounds)
+        n_known = np.diff(np.searchsorted(np.flatnonzero(numbers), bounds))
+        field.counts[:, rows] = n_tokens, n_tokens - n_content, n_known, found.characters
+        row = np.repeat(np.arange(len(n_content), dtype=np.int32), n_content)
+        field.scores[:, rows] = block.scores(_Words(numbers, row, len(n_content)))
 
     def _number(self, buffer: Array, starts: Array, sizes: Array) -> Array:
         """Number of the word of each span of bytes."""
@@ -243,6 +273,7 @@ class _Block:
         self._pair_terms = rank[folder.array(f"{name}.pair_rows")]
         self._maybe_pair = np.zeros(1 << _FILTER, bool)
         self._maybe_pair[_spread(self._pair_keys, _FILTER)] = True
+        self.n_columns = coef.shape[1]
         self._shift = len(idf).bit_length()
         fits = self._shift + ROWS.bit_length() < 32
         self._key_type = np.int32 if fits else np.int64
@@ -257,7 +288,7 @@ class _Block:
         terms, weights = np.append(terms, len(self._idf) - 1), np.append(weights, 0.0)
         sizes = np.diff(bounds)
         widths = _widths(sizes)
-        out = np.zeros((len(sizes), self._coef.shape[1]))
+        out = np.zeros((len(sizes), self.n_columns))
         for width in np.unique(widths[sizes > 0]).tolist():
             rows = np.flatnonzero(widths == width)
             at = bounds.take(rows)[:, None] + np.arange(width)
@@ -269,9 +300,10 @@ class _Block:
 
     def _terms(self, words: _Words) -> tuple[Array, Array, Array]:
         """Each posting's distinct terms in order, how often each stands, where postings begin."""
-        numbers, row = words.numbers, words.row.astype(self._key_type, copy=False)
-        terms = self._unigrams.take(numbers)
-        known = np.flatnonzero(terms >= 0)
+        numbers = words.numbers
+        row: Array = words.row.astype(self._key_type, copy=False)
+        terms: Array = self._unigrams.take(numbers)
+        known: Array = np.flatnonzero(terms >= 0)
         single = row.take(known) << self._shift | terms.take(known)
         known = numbers > 0
         beside = np.flatnonzero(known[:-1] & known[1:] & (row[:-1] == row[1:]))
@@ -288,20 +320,21 @@ class _Block:
         np.not_equal(found[1:], found[:-1], out=new[1:-1])
         first = np.flatnonzero(new)
         found = found.take(first[:-1]).astype(np.int64)
-        bounds = np.searchsorted(found, np.arange(len(words.texts) + 1) << self._shift)
+        bounds = np.searchsorted(found, np.arange(words.n_rows + 1) << self._shift)
         found &= (1 << self._shift) - 1
         return found, np.diff(first), bounds
 
 
 def _widths(sizes: Array) -> Array:
     """Round up to one of four steps between powers of two, so that few widths remain."""
-    steps = np.maximum(np.frexp(sizes - 0.5)[1] - 3, 0)
-    return -(-sizes >> steps) << steps
+    steps: Array = np.maximum(np.frexp(sizes - 0.5)[1] - 3, 0)
+    widths: Array = -(-sizes >> steps) << steps
+    return widths
 
 
 def _spread(keys: Array, bits: int) -> Array:
     """First slot of each key in a table of 2**bits."""
-    slots = keys * _SPREAD
+    slots: Array = keys * _SPREAD
     slots >>= np.uint64(64 - bits)
     return slots.view(np.int64)
 
@@ -332,35 +365,18 @@ def _column(values: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringArra
 
 
 def _pieces(texts: pa.LargeStringArray) -> Iterator[slice]:
-    """Cut a column where `ROWS` texts or about `BYTES` are full; an empty one is one piece."""
-    offsets = _offsets(texts)
+    """Cut a column where `ROWS` texts or about `BYTES` are full."""
+    offsets, _ = spans.column_bytes(texts)
     start = 0
-    while start < len(texts) or not start:
+    while start < len(texts):
         full = int(np.searchsorted(offsets, offsets[start] + BYTES, side="right")) - 1
         stop = min(max(full, start + 1), start + ROWS, len(texts))
         yield slice(start, stop)
-        start = max(stop, 1)
-
-
-def _offsets(texts: pa.LargeStringArray) -> Array:
-    if not len(texts):
-        return np.zeros(1, np.int64)
-    return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
+        start = stop
 
 
 def _size(texts: pa.LargeStringArray) -> int:
-    offsets = _offsets(texts)
-    return int(offsets[-1] - offsets[0])
-
-
-def _told(words: _Words) -> Array:
-    """Which texts are more than white space."""
-    n_tokens, _, _, characters = words.counts
-    told: Array = n_tokens > 0
-    unsure = np.flatnonzero(~told & (characters > 0))
-    if len(unsure):
-        told[unsure] = [bool(t.strip()) for t in words.texts.take(pa.array(unsure)).to_pylist()]
-    return told
+    return len(spans.column_bytes(texts)[1])
 
 
 def _chances(scores: Array) -> Array:

@@ -11,13 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from cxjobs.text import DIRTY, TOKEN, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
     Array = np.ndarray[Any, Any]
 
@@ -34,28 +34,29 @@ class Spans(NamedTuple):
 
     Attributes
     ----------
-    texts : LargeStringArray
-        The column, cleaned.
-    characters : ndarray of int64
-        Length of each.
     buffer : ndarray of uint8
         Lower-case bytes that the spans point into.
     starts, sizes : ndarray of int64
         First byte of each token, and its bytes.
     bounds : ndarray of int64, shape (n_texts + 1,)
         Number of tokens before each text, and of all.
+    characters : ndarray of int64, shape (n_texts,)
+        Length of each text.
+    odd : dict of int to str
+        Cleaned form of texts that cleaning changes, or whose lower case only Python tells. Here
+        they have no tokens; `read_lowered` finds them in ``odd[i].lower()``.
     """
 
-    texts: pa.LargeStringArray
-    characters: Array
     buffer: Array
     starts: Array
     sizes: Array
     bounds: Array
+    characters: Array
+    odd: dict[int, str]
 
 
 def read(texts: pa.LargeStringArray) -> Spans:
-    """Clean a column and find its tokens.
+    """Find the tokens of a column and what must be cleaned.
 
     Parameters
     ----------
@@ -68,52 +69,34 @@ def read(texts: pa.LargeStringArray) -> Spans:
         Token by token what ``TOKEN`` finds in ``clean(text).lower()``.
     """
     scan = _scan(texts)
-    dirty = _dirty_rows(scan)
-    if dirty:
-        texts = _changed(texts, dirty, clean)
-        scan = _scan(texts)
-    characters = scan.characters
-    if len(scan.capitals):
-        # Python looks at the whole text to tell what these become.
-        scan = _scan(_changed(texts, scan.rows(scan.capitals), str.lower))
-    starts, sizes = _tokens(scan.buffer, scan.continued)
-    return Spans(
-        texts, characters, scan.buffer, starts, sizes, np.searchsorted(starts, scan.offsets)
-    )
+    rows = _dirty_rows(scan)
+    rows.update(dict.fromkeys(scan.rows(scan.capitals).tolist()))
+    odd = {}
+    for row in rows:
+        odd[row] = clean(texts[row].as_py())
+        scan.buffer[scan.offsets[row] : scan.offsets[row + 1]] = _SPACE
+    return _spans(scan, odd)
 
 
-def _changed(
-    texts: pa.LargeStringArray, rows: Any, change: Callable[[str], str]
-) -> pa.LargeStringArray:
-    """Column with a function applied to some of its texts."""
-    mask = np.zeros(len(texts), bool)
-    mask[rows] = True
-    changed = [change(text) for text in texts.filter(pa.array(mask)).to_pylist()]
-    return pc.replace_with_mask(texts, pa.array(mask), pa.array(changed, pa.large_string()))
+def read_lowered(texts: pa.LargeStringArray) -> Spans:
+    """Find the tokens of a column that is clean and in lower case."""
+    return _spans(_scan(texts), {})
 
 
-def _dirty_rows(scan: _Scan) -> list[int]:
-    """Texts to clean: of each suspect place Python looks at what follows."""
-    dirty: dict[int, None] = {}
-    rows = np.searchsorted(scan.offsets, scan.suspects, side="right") - 1
-    for row, place in zip(rows.tolist(), scan.suspects.tolist(), strict=True):
-        if row not in dirty:
-            # Cut short, it must not look clean for want of its end.
-            window = bytes(scan.raw[place : place + _WINDOW]).decode(errors="ignore")
-            if _is_dirty(window + ";"):
-                dirty[row] = None
-    return list(dirty)
+def _spans(scan: _Scan, odd: dict[int, str]) -> Spans:
+    starts, sizes = _tokens(scan)
+    bounds = np.searchsorted(starts, scan.offsets)
+    return Spans(scan.buffer, starts, sizes, bounds, scan.characters, odd)
 
 
 class _Scan(NamedTuple):
     """A column's bytes, with only the letters and digits of tokens above `_SPACE`.
 
-    `characters` counts those of each text. `suspects`, `capitals` and `continued` are places: of
-    what may need cleaning, of characters whose lower case only Python tells, of the second and
-    later bytes of letters.
+    `suspects`, `capitals` and `continued` are places: of what may need cleaning, of characters
+    whose lower case only Python tells, of the second and later bytes of letters.
     """
 
-    raw: memoryview
+    raw: Array
     buffer: Array
     offsets: Array
     characters: Array
@@ -122,30 +105,26 @@ class _Scan(NamedTuple):
     continued: Array
 
     def rows(self, places: Array) -> Array:
-        """Texts that hold any of the places."""
-        found: Array = np.unique(np.searchsorted(self.offsets, places, side="right") - 1)
+        """Text of each place."""
+        found: Array = np.searchsorted(self.offsets, places, side="right") - 1
         return found
 
 
 def _scan(texts: pa.LargeStringArray) -> _Scan:
-    # A space behind each text keeps the tokens of neighbours apart.
-    spaced = pc.binary_join_element_wise(texts, _text(""), _text(" "))
-    _, offsets, data = spaced.buffers()
-    offsets = np.frombuffer(offsets, np.int64)[spaced.offset :][: len(spaced) + 1]
-    raw = memoryview(data if len(texts) else b"")[offsets[0] : offsets[-1]]
-    offsets = offsets - offsets[0]
-    characters = np.diff(offsets) - 1
+    offsets, raw = column_bytes(texts)
     buffer = np.frombuffer(bytearray(raw).translate(_LOWER) + b" " * PADDING, np.uint8)
+    characters = np.diff(offsets)
     suspects = np.flatnonzero(buffer == _SUSPECT)
     if len(suspects):
-        pairs = [np.frombuffer(raw, np.uint8)[suspects + k].astype(np.int64) for k in (0, 1)]
-        suspects = suspects[_kinds_of(pairs[0] << 8 | pairs[1], _pairs, _pair_kind) == _DIRTY]
+        following = raw[np.minimum(suspects + 1, len(raw) - 1)]
+        pairs = raw[suspects].astype(np.int64) << 8 | following
+        suspects = suspects[_kinds_of(pairs, _pairs, _pair_kind) == _DIRTY]
     leads = np.flatnonzero(buffer >= 0xC0)
+    scan = _Scan(raw, buffer, offsets, characters, suspects, leads, leads)
     if not len(leads):
-        return _Scan(raw, buffer, offsets, characters, suspects, leads, leads)
+        return scan
     points, sizes = _points(buffer, leads)
-    row = np.searchsorted(offsets, leads, side="right") - 1
-    characters -= np.bincount(row, sizes - 1, len(characters)).astype(np.int64)
+    characters -= np.bincount(scan.rows(leads), sizes - 1, len(texts)).astype(np.int64)
     kinds = _kinds_of(points, _characters, _character_kind)
     words = kinds == _WORD
     continued = []
@@ -153,13 +132,34 @@ def _scan(texts: pa.LargeStringArray) -> _Scan:
         buffer[leads[~words & (sizes > k)] + k] = _SPACE
         if k:
             continued.append(leads[words & (sizes > k)] + k)
-    suspects = np.concatenate([suspects, leads[kinds == _DIRTY]])
-    capitals = leads[kinds == _CAPITAL]
-    return _Scan(raw, buffer, offsets, characters, suspects, capitals, np.concatenate(continued))
+    return scan._replace(
+        suspects=np.concatenate([suspects, leads[kinds == _DIRTY]]),
+        capitals=leads[kinds == _CAPITAL],
+        continued=np.concatenate(continued),
+    )
 
 
-def _text(value: str) -> pa.Scalar:
-    return pa.scalar(value, pa.large_string())
+def column_bytes(texts: pa.LargeStringArray) -> tuple[Array, Array]:
+    """Where each text begins, and all end; and the bytes of all."""
+    if not len(texts):
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    _, offsets, data = texts.buffers()
+    offsets = np.frombuffer(offsets, np.int64)[texts.offset :][: len(texts) + 1]
+    raw = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
+    return offsets - offsets[0], raw
+
+
+def _dirty_rows(scan: _Scan) -> dict[int, None]:
+    """Texts to clean: of each suspect place Python looks at what follows."""
+    dirty: dict[int, None] = {}
+    places = scan.suspects
+    for row, place in zip(scan.rows(places).tolist(), places.tolist(), strict=True):
+        if row not in dirty:
+            window = scan.raw[place : place + _WINDOW].tobytes().decode(errors="ignore")
+            # Cut short, it must not look clean for want of its end.
+            if _is_dirty(window + ";"):
+                dirty[row] = None
+    return dirty
 
 
 def _points(buffer: Array, leads: Array) -> tuple[Array, Array]:
@@ -173,15 +173,21 @@ def _points(buffer: Array, leads: Array) -> tuple[Array, Array]:
     return points, sizes
 
 
-def _tokens(buffer: Array, continued: Array) -> tuple[Array, Array]:
+def _tokens(scan: _Scan) -> tuple[Array, Array]:
     """First byte and bytes of each run of two or more characters."""
-    inside = buffer > _SPACE
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    edges += 1
-    if inside[0]:
-        edges = np.concatenate([[0], edges])
-    starts, sizes = edges[::2], edges[1::2] - edges[::2]
+    inside = scan.buffer[: len(scan.raw)] > _SPACE
+    first, last = inside.copy(), inside.copy()
+    np.greater(inside[1:], inside[:-1], out=first[1:])
+    np.greater(inside[:-1], inside[1:], out=last[:-1])
+    # Texts lie side by side: no token goes on into the next.
+    cuts = scan.offsets[(scan.offsets > 0) & (scan.offsets < len(inside))]
+    first[cuts], last[cuts - 1] = inside[cuts], inside[cuts - 1]
+    starts = np.flatnonzero(first)
+    sizes = np.flatnonzero(last)
+    sizes -= starts
+    sizes += 1
     characters = sizes
+    continued = scan.continued[inside[scan.continued]]
     if len(continued):
         token = np.searchsorted(starts, continued, side="right") - 1
         characters = sizes - np.bincount(token, minlength=len(starts))
