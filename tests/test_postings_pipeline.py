@@ -96,7 +96,7 @@ def test_any_format_into_any_other(tmp_path, source, target):
 
 
 @given(st.integers(0, 400), st.integers(1, 90), st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_rows_in_are_rows_ok_and_rejected(tmp_path_factory, rows, batch_rows, seed):
     folder = tmp_path_factory.mktemp("run")
     draw = random.Random(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pyarrow as pa
-
     from cxjobs.postings import Reading, Summary
+    from cxjobs.postings.answers import Answer
 
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "html")
 """Formats that are read; here once more, so that --help imports nothing heavy. A test compares."""
@@ -97,30 +95,63 @@ def command(
 
     Exit codes: 0 done; 1 done, with rejected rows; 2 wrong use or unusable input; 130 interrupted.
     """
+    _keep_pandas_out()
     from cxjobs.postings.pipeline import classify
 
     asked = {"precision": precision, "max_lost": max_lost}
     options = {name: value for name, value in asked.items() if value is not None}
-    load = partial(_answer, folder, options, evidence)
-    summary = classify(
-        inputs,
-        output,
-        load,
-        model=_model(folder, options).name,
-        format=format_,
-        encoding=encoding,
-        mapping=pairs(mapping),
-        to=output_format,
-        columns=columns.split(",") if columns else None,
-        only=_labels(only),
-        jobs=jobs,
-        resume=resume,
-        progress=None if quiet or not sys.stderr.isatty() else _Progress(),
-        settings={**options, "evidence": evidence},
-    )
+    model = _model(folder, options)
+    try:
+        summary = classify(
+            inputs,
+            output,
+            partial(_answer, folder, options, evidence)
+            if jobs != 1
+            else lambda: _answering(model, evidence),
+            model=model.name,
+            format=format_,
+            encoding=encoding,
+            mapping=pairs(mapping),
+            to=output_format,
+            columns=columns.split(",") if columns else None,
+            only=_labels(only),
+            jobs=jobs,
+            resume=resume,
+            progress=None if quiet or not sys.stderr.isatty() else _Progress(),
+            settings={**options, "evidence": evidence},
+        )
+    except BrokenPipeError:
+        # click would make a failure of it; keep the interpreter from complaining, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
     _tell(summary, quiet, summary_file)
     if summary.rejected:
         raise click.exceptions.Exit(1)
+
+
+def _keep_pandas_out() -> None:
+    """Spare half a second: pyarrow imports pandas for its first array unless it isn't there.
+
+    It looks once; after that pandas can be imported by whoever needs it.
+    """
+    if "pandas" not in sys.modules:
+        import pyarrow as pa
+
+        sys.meta_path.insert(0, _NoPandas)
+        try:
+            pa.array([""])
+        finally:
+            sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas:
+    """Finder that does not find pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        """Say that pandas is not there, and nothing of the rest."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
 
 
 def _model(folder: str | None, options: dict[str, float]) -> Any:
@@ -129,12 +160,15 @@ def _model(folder: str | None, options: dict[str, float]) -> Any:
     return load_model(folder, **options)
 
 
-def _answer(
-    folder: str | None, options: dict[str, float], evidence: bool
-) -> Callable[[pa.Array, pa.Array], pa.Table]:
-    """Load the model, once a process, and give its answer."""
-    answer = _model(folder, options).answer_batch
-    return partial(answer, evidence=True) if evidence else answer
+def _answer(folder: str | None, options: dict[str, float], evidence: bool) -> Answer:
+    """Load the model, once a worker process, and give its answer."""
+    _keep_pandas_out()
+    return _answering(_model(folder, options), evidence)
+
+
+def _answering(model: Any, evidence: bool) -> Answer:
+    answer: Answer = model.answer_batch
+    return partial(model.answer_batch, evidence=True) if evidence else answer
 
 
 def pairs(given: tuple[str, ...]) -> dict[str, str]:
