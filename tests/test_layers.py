@@ -21,6 +21,7 @@ LAYERS = [
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],
     ["answer"],
     ["postings"],
+    ["answered", "diff", "sheet", "review", "merge"],
     ["cli"],
     ["__main__"],
 ]
