@@ -271,6 +271,7 @@ class _Block:
         self._unigrams = rank[folder.array(f"{name}.unigrams")]
         self._pair_keys = folder.array(f"{name}.pair_keys")
         self._pair_terms = rank[folder.array(f"{name}.pair_rows")]
+        self._has_pairs = bool((self._pair_terms >= 0).any())
         self._maybe_pair = np.zeros(1 << _FILTER, bool)
         self._maybe_pair[_spread(self._pair_keys, _FILTER)] = True
         self.n_columns = coef.shape[1]
@@ -304,17 +305,9 @@ class _Block:
         row: Array = words.row.astype(self._key_type, copy=False)
         terms: Array = self._unigrams.take(numbers)
         known: Array = np.flatnonzero(terms >= 0)
-        single = row.take(known) << self._shift | terms.take(known)
-        known = numbers > 0
-        beside = np.flatnonzero(known[:-1] & known[1:] & (row[:-1] == row[1:]))
-        keys = numbers.take(beside).astype(np.uint64)
-        keys <<= _32
-        keys |= numbers[1:].take(beside).astype(np.uint64)
-        maybe = np.flatnonzero(self._maybe_pair.take(_spread(keys, _FILTER)))
-        terms = self._pair_terms.take(_slots(self._pair_keys, keys.take(maybe)))
-        known = np.flatnonzero(terms >= 0)
-        double = row.take(beside.take(maybe.take(known))) << self._shift | terms.take(known)
-        found = np.concatenate([single, double])
+        found = row.take(known) << self._shift | terms.take(known)
+        if self._has_pairs:
+            found = np.concatenate([found, self._pairs(numbers, row)])
         found.sort()
         new = np.ones(len(found) + 1, bool)
         np.not_equal(found[1:], found[:-1], out=new[1:-1])
@@ -323,6 +316,19 @@ class _Block:
         bounds = np.searchsorted(found, np.arange(words.n_rows + 1) << self._shift)
         found &= (1 << self._shift) - 1
         return found, np.diff(first), bounds
+
+    def _pairs(self, numbers: Array, row: Array) -> Array:
+        """Row and term of each pair of neighbours that is a term."""
+        word: Array = numbers > 0
+        beside = np.flatnonzero(word[:-1] & word[1:] & (row[:-1] == row[1:]))
+        keys = numbers.take(beside).astype(np.uint64)
+        keys <<= _32
+        keys |= numbers[1:].take(beside).astype(np.uint64)
+        maybe = np.flatnonzero(self._maybe_pair.take(_spread(keys, _FILTER)))
+        terms: Array = self._pair_terms.take(_slots(self._pair_keys, keys.take(maybe)))
+        known = np.flatnonzero(terms >= 0)
+        found: Array = row.take(beside.take(maybe.take(known))) << self._shift | terms.take(known)
+        return found
 
 
 def _widths(sizes: Array) -> Array:

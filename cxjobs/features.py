@@ -1,7 +1,8 @@
 """From cleaned text to terms, and from terms to two TF-IDF blocks: title and description.
 
-A term is a token or two tokens side by side. Tokens are lower-cased, plurals are folded, function
-words dropped. `terms` is the definition; the compiled scorer must agree with it on any input.
+A term of the title is a token or two tokens side by side; one of the description is a token.
+Tokens are lower-cased, plurals are folded, function words dropped. `ANALYZERS` is the definition;
+the compiled scorer must agree with it on any input.
 """
 
 from __future__ import annotations
@@ -69,6 +70,10 @@ def terms(text: str) -> list[str]:
     return words + [f"{a} {b}" for a, b in pairwise(words)]
 
 
+ANALYZERS = {"title": terms, "description": tokens}
+"""How each block cuts a cleaned text into terms. Pairs add nothing to long texts."""
+
+
 @dataclass(frozen=True)
 class Block:
     """One TF-IDF block: a field of the posting and how rare its terms may be.
@@ -88,7 +93,7 @@ class Block:
         """Unfitted vectorizer: sublinear counts, smooth idf, rows of length one."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        return TfidfVectorizer(analyzer=terms, min_df=self.min_df, sublinear_tf=True)
+        return TfidfVectorizer(analyzer=ANALYZERS[self.name], min_df=self.min_df, sublinear_tf=True)
 
 
 @dataclass(frozen=True)
