@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,16 @@ from cxjobs.intervals import Interval
 from cxjobs.shares import effective_size
 from cxjobs.taxonomy import CX, ROLES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 Array = NDArray[Any]
+
+MIN_LABELLED = 10
+"""Labelled postings of a role from which its look is known well enough to be told apart."""
+
+OTHER = "other"
+_CODE = {role: i for i, role in enumerate(ROLES)}
 
 
 def looks(frame: Any) -> Array:
@@ -68,20 +77,66 @@ def looks(frame: Any) -> Array:
         if (strange := code < 0).any():
             raise DataError(f"{roles[strange][0]!r} in column {column!r} is no role.")
         codes.append(code)
-    n = codes[0].size
-    rows = np.arange(n)
-    shares = np.full((n, len(ROLES)), math.nan)
-    shares[rows, codes[1]] = np.asarray(frame["runner_up_probability"], dtype=float)
-    shares[rows, codes[0]] = np.asarray(frame["role_probability"], dtype=float)
-    shares[:, _CODE[CX]] = np.asarray(frame["cx_probability"], dtype=float)
-    open_ = np.isnan(shares)
-    left = np.clip(1 - np.nansum(shares, axis=1), 0, 1) / open_.sum(axis=1)
-    shares = np.where(open_, left[:, None], shares)
+    names = ("cx_probability", "role_probability", "runner_up_probability")
+    cx, first, second = (np.asarray(frame[name], dtype=float) for name in names)
+    rows = np.arange(cx.size)
+    shares = np.full((cx.size, len(ROLES)), math.nan)
+    shares[rows, codes[1]] = second
+    shares[rows, codes[0]] = first
+    shares[:, _CODE[CX]] = cx
+    unknown = np.isnan(shares)
+    left = np.clip(1 - np.nansum(shares, axis=1), 0, 1) / unknown.sum(axis=1)
+    shares = np.where(unknown, left[:, None], shares)
     shares /= shares.sum(axis=1, keepdims=True)
     return shares
 
 
-_CODE = {role: i for i, role in enumerate(ROLES)}
+def calibration(
+    probabilities: Mapping[str, ArrayLike], truth: ArrayLike, *, groups: ArrayLike | None = None
+) -> dict[str, Any]:
+    """What a survey needs to know of the model's errors, for the manifest.
+
+    Parameters
+    ----------
+    probabilities : mapping of str to array of shape (n, 13)
+        For each basis the out-of-fold role probabilities of the same labelled postings.
+    truth : array of str, shape (n,)
+        True roles.
+    groups : array of shape (n,), optional
+        Rows that resemble each other: those of one employer, and copies by repeated folds.
+
+    Returns
+    -------
+    dict
+        ``{basis: {"roles": [...], **Calibration.to_dict()}}``, about 6 kB a basis. Roles with
+        fewer than ``MIN_LABELLED`` postings are told as ``other`` and left out of ``roles``.
+    """
+    codes = np.array([ROLES.index(role) for role in np.asarray(truth)], dtype=int)
+    many = np.bincount(codes, minlength=len(ROLES)) >= MIN_LABELLED
+    kept = [role for role, enough in zip(ROLES, many, strict=True) if enough or role in (CX, OTHER)]
+    seats = np.array([kept.index(role if role in kept else OTHER) for role in ROLES])
+    names = np.array(ROLES, dtype=object)
+    found = {}
+    for basis, given in probabilities.items():
+        p = np.asarray(given, dtype=float)
+        rows, order = np.arange(len(p)), np.argsort(-p, axis=1, kind="stable")
+        answer = {
+            "cx_probability": p[:, _CODE[CX]],
+            "role": names[order[:, 0]],
+            "role_probability": p[rows, order[:, 0]],
+            "runner_up": names[order[:, 1]],
+            "runner_up_probability": p[rows, order[:, 1]],
+        }
+        fitted = Calibration.fit(folded(looks(answer), kept), seats[codes], groups=groups)
+        found[basis] = {"roles": kept, **fitted.to_dict()}
+    return found
+
+
+def folded(look: Array, roles: Sequence[str]) -> Array:
+    """Looks over some of the roles; what belongs to the rest is added to ``other``."""
+    kept: Array = look[:, [_CODE[role] for role in roles]]
+    kept[:, list(roles).index(OTHER)] += look.sum(axis=1) - kept.sum(axis=1)
+    return kept
 
 
 @dataclass(frozen=True)

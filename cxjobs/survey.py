@@ -2,9 +2,9 @@
 
 Works on the columns of an answer alone, so that last year's output can be surveyed without a
 model. What the model's errors do to a count is corrected with the calibration that its manifest
-carries (:func:`calibration`), or with an audited random part of the batch, or not at all; each
-share says which. Rejected postings and those whose text can't be trusted are counted and left
-out of every share.
+carries (:func:`cxjobs.prevalence.calibration`), or with an audited random part of the batch, or
+not at all; each share says which. Rejected postings and those whose text can't be trusted are
+counted and left out of every share.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cxjobs import taxonomy
-from cxjobs.errors import DataError
+from cxjobs.errors import DataError, ModelError
 from cxjobs.flags import DISTRUSTED
 from cxjobs.intervals import Interval
-from cxjobs.prevalence import Calibration, looks
+from cxjobs.prevalence import OTHER, Calibration, folded, looks
 from cxjobs.shares import audited_share, combine, effective_size
 from cxjobs.tables import (
     answer_columns,
@@ -126,37 +126,6 @@ class Survey:
         )
 
 
-def calibration(
-    answer: pd.DataFrame, truth: ArrayLike, *, groups: ArrayLike | None = None
-) -> dict[str, Any]:
-    """What a survey needs to know of the model's errors, for the manifest.
-
-    Parameters
-    ----------
-    answer : DataFrame
-        Out-of-fold answers in an answer's columns, both bases one under the other.
-    truth : array of str, shape (n,)
-        True roles.
-    groups : array of shape (n,), optional
-        Rows that resemble each other: those of one employer, and copies by repeated folds.
-
-    Returns
-    -------
-    dict
-        ``{basis: Calibration.to_dict()}``.
-    """
-    columns = answer_columns(answer)
-    codes = np.array([ROLES.index(role) for role in np.asarray(truth)])
-    unit = None if groups is None else np.asarray(groups)
-    return {
-        str(basis): Calibration.fit(
-            looks(columns[inside]), codes[inside], groups=None if unit is None else unit[inside]
-        ).to_dict()
-        for basis in columns["basis"].unique()
-        if (inside := (columns["basis"] == basis).to_numpy()).any()
-    }
-
-
 def survey(
     frame: pd.DataFrame,
     calibration: Mapping[str, Any] | None = None,
@@ -175,8 +144,8 @@ def survey(
     frame : DataFrame
         Any columns, and those of an answer (with the prefix ``cxjobs_`` where it stands).
     calibration : mapping, optional
-        What :func:`calibration` gave, from the manifest of the model that answered. Without it
-        shares are not corrected.
+        What :func:`cxjobs.prevalence.calibration` gave, from the manifest of the model that
+        answered. Without it shares are not corrected.
     audit : Series, optional
         True roles, or labels, of a *random* part of the batch, on the frame's index; missing
         where not coded. Rows not in the frame are ignored, and counted in a note.
@@ -243,14 +212,14 @@ def survey(
             "name": names.name(r),
             "postings": int((role == r).sum()),
             **fields("", naive[r]),
-            **fields("corrected", adjusted[i] if adjusted else None),
+            **fields("corrected", adjusted.get(r)),
             **fields("audited", audited.get(r)),
             "examples": examples(columns, titles, r),
         }
         for i, r in enumerate(ROLES)
     )
     label = columns["label"].to_numpy()
-    best = audited.get(CX) or (adjusted[0] if adjusted else naive[CX])
+    best = audited.get(CX) or adjusted.get(CX) or naive[CX]
     return Survey(
         postings=len(frame),
         rejected=int((~answered).sum()),
@@ -259,7 +228,7 @@ def survey(
         counted=len(columns),
         confidence=confidence,
         naive=naive[CX],
-        corrected=adjusted[0] if adjusted else None,
+        corrected=adjusted.get(CX),
         audited=audited.get(CX),
         table=table,
         labels=pd.DataFrame(
@@ -297,29 +266,38 @@ def _corrected(
     calibration: Mapping[str, Any] | None,
     confidence: float,
     notes: list[str],
-) -> list[Interval] | None:
+) -> dict[str, Interval]:
     """Adjusted counts, each basis by its own errors, added up by their parts of the batch."""
     there = [str(b) for b in basis.unique()]
     if calibration is None:
         notes.append("Shares are not corrected: the model's errors were not given.")
-        return None
-    if not there:
-        return None
+        return {}
     if lacking := [b for b in there if b not in calibration]:
         notes.append(f"Shares are not corrected: no errors are known of basis {lacking[0]!r}.")
-        return None
-    parts, weights = [], []
+        return {}
+    parts: list[dict[str, Interval]] = []
     for b in there:
         inside = (basis == b).to_numpy()
-        parts.append(
-            Calibration.from_dict(calibration[b]).shares(
-                look[inside],
-                groups=None if clusters is None else clusters[inside],
-                confidence=confidence,
-            )
+        fitted = Calibration.from_dict(calibration[b])
+        roles = list(calibration[b].get("roles", ROLES))
+        if len(roles) != fitted.n.size or not {CX, OTHER} <= set(roles) <= set(ROLES):
+            raise ModelError(f"The calibration of shares for basis {b!r} lacks its roles.")
+        shares = fitted.shares(
+            folded(look[inside], roles),
+            groups=None if clusters is None else clusters[inside],
+            confidence=confidence,
         )
-        weights.append(float(inside.mean()))
-    return [combine([part[i] for part in parts], weights) for i in range(len(ROLES))]
+        parts.append(dict(zip(roles, shares, strict=True)))
+    if not parts:
+        return {}
+    told = [role for role in ROLES if all(role in part for part in parts)]
+    if few := [role for role in ROLES if role not in told]:
+        notes.append(
+            f"Too few labelled postings to correct the share of {', '.join(few)}: "
+            f"the corrected share of {OTHER!r} includes them."
+        )
+    weights = [float((basis == b).mean()) for b in there]
+    return {role: combine([part[role] for part in parts], weights) for role in told}
 
 
 def _audited(

@@ -82,7 +82,9 @@ def by_group(
     for basis in columns["basis"].unique():
         inside = (columns["basis"] == basis).to_numpy()
         told = (calibration or {}).get(basis)
-        before = told["n"][0] / sum(told["n"]) if told else float(p[inside].mean())
+        # The share that probabilities take for granted is their mean over the labelled postings.
+        granted = np.average(np.array(told["means"])[:, 0], weights=told["n"]) if told else None
+        before = float(p[inside].mean() if granted is None else granted)
         p = np.where(inside, shifted(p, before, after), p)
     names = groups.astype(object).where(groups.notna(), "(none)").map(str)
     sums = pd.DataFrame({"group": names, "called": columns["label"] == CX, "n": 1})

@@ -8,21 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxjobs.errors import DataError
-from cxjobs.survey import calibration, survey
+from cxjobs.errors import DataError, ModelError
+from cxjobs.prevalence import calibration
+from cxjobs.survey import survey
 from cxjobs.taxonomy import CONFLATED, CX, PRACTICES, REVIEW, ROLES
 
 K = len(ROLES)
 MIX = np.r_[0.2, np.full(K - 1, 0.8 / (K - 1))]
 
 
-def answers(rng, truth, basis="posting", quality=2.5):
-    """Answer columns of a model that errs, for postings of the given true roles (codes)."""
+def probabilities(rng, truth, quality):
     z = rng.normal(size=(truth.size, K))
     z[np.arange(truth.size), truth] += quality
     z[:, 0] += 1.0  # It sees CX management where there is none.
     odds = np.exp(quality * (z - z.max(axis=1, keepdims=True)))
-    p = (odds / odds.sum(axis=1, keepdims=True)).round(6)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def answers(rng, truth, basis="posting", quality=2.5):
+    """Answer columns of a model that errs, for postings of the given true roles (codes)."""
+    p = probabilities(rng, truth, quality).round(6)
     order, rows, names = np.argsort(-p, axis=1), np.arange(truth.size), np.array(ROLES, object)
     cx = p[:, 0]
     shown = rng.random((truth.size, 5)) < np.where(truth == 0, 0.8, 0.2)[:, None]
@@ -51,11 +56,9 @@ def answers(rng, truth, basis="posting", quality=2.5):
 @pytest.fixture(scope="module")
 def errors():
     rng = np.random.default_rng(0)
-    truth = np.tile(rng.choice(K, 1500, p=MIX), 2)
-    told = pd.concat(
-        [answers(rng, truth[:1500]), answers(rng, truth[1500:], "title", 1.5)], ignore_index=True
-    )
-    found = calibration(told, np.array(ROLES)[truth], groups=np.tile(np.arange(1500) // 2, 2))
+    truth = rng.choice(K, 1500, p=MIX)
+    told = {"posting": probabilities(rng, truth, 2.5), "title": probabilities(rng, truth, 1.5)}
+    found = calibration(told, np.array(ROLES)[truth], groups=np.arange(1500) // 2)
     return json.loads(json.dumps(found))
 
 
@@ -81,6 +84,21 @@ def test_correction_finds_the_truth_that_counting_misses(batch, errors):
     assert inside.all()
     assert found.table["role"].tolist() == list(ROLES)
     assert "corrected for errors" in str(found)
+
+
+def test_roles_with_few_labelled_postings_are_told_as_other(batch):
+    rng = np.random.default_rng(2)
+    truth = rng.choice(K, 1500, p=MIX)
+    rare = ROLES.index("usability")
+    truth[np.flatnonzero(truth == rare)[3:]] = ROLES.index("sales")
+    p = probabilities(rng, truth, 2.5)
+    found = survey(batch[:600], calibration({"posting": p}, np.array(ROLES)[truth]))
+    table = found.table.set_index("role")
+    assert math.isnan(table.loc["usability", "corrected"])
+    assert table["corrected"].sum() == pytest.approx(1)
+    expected = (batch["true"][:600].isin(["usability", "other"])).mean()
+    assert table.loc["other", "corrected_low"] <= expected <= table.loc["other", "corrected_high"]
+    assert "usability" in found.notes[0]
 
 
 def test_audit_of_a_random_part_comes_first(batch, errors):
@@ -187,6 +205,12 @@ def test_an_empty_batch_is_an_empty_survey(batch, errors):
         assert found.counted == 0
         assert "No posting" in str(found)
         json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_harmed_calibration_is_refused(batch, errors):
+    harmed = errors | {"title": errors["title"] | {"roles": ["sales"]}}
+    with pytest.raises(ModelError, match="'title'"):
+        survey(batch, harmed)
 
 
 @pytest.mark.parametrize(
