@@ -2,25 +2,30 @@
 
 Folds are stratified by role and never part a group (the rows of one employer); they are drawn
 anew for each repeat. Composed rows train but don't count in figures. Both bases are scored on the
-same postings: *posting* by title and description, *title* by the title alone.
+same postings: *posting* by title and description, *title* by the title alone. A finished model is
+scored as it is, on postings from elsewhere.
 """
 
 from __future__ import annotations
 
+import json
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from cxjobs import metrics
-from cxjobs.dataset import COMPOSED, splits
+from cxjobs.dataset import COMPOSED, read, splits
 from cxjobs.errors import DataError
+from cxjobs.intervals import wilson
 from cxjobs.model import JobClassifier, sigmoid, softmax
-from cxjobs.taxonomy import CX, PRACTICES, ROLES
+from cxjobs.taxonomy import CONFLATED, CX, PRACTICES, REVIEW, ROLES
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
@@ -34,12 +39,12 @@ COMPOSED_TITLES = 0.25
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Scores of every posting by models that have not seen its group.
+    """Scores of postings by models that have not seen them, nor others of their group.
 
     Attributes
     ----------
     frame : DataFrame
-        The labelled rows that have a description, in order.
+        The labelled postings, in order.
     scores : dict of str to ndarray, shape (repeats, n, 18)
         Per basis, before temperature, softmax and sigmoid.
     """
@@ -95,7 +100,7 @@ def out_of_fold(
     fresh = {**estimator.get_params(), "posting_temperature": 1.0, "title_temperature": 1.0}
     scores = {basis: np.full((repeats, len(frame), 18), np.nan) for basis in BASES}
     for repeat in range(repeats):
-        for train, held in splits(frame, n_splits=n_splits, seed=seed + repeat):
+        for train, held in _folds(frame, n_splits, seed + repeat):
             model = fit(JobClassifier(**fresh), frame.iloc[train])
             told = held[(frame["basis"].iloc[held] == "posting").to_numpy()]
             for basis in BASES:
@@ -104,6 +109,15 @@ def out_of_fold(
     return OutOfFold(
         frame[postings].reset_index(drop=True), {b: s[:, postings] for b, s in scores.items()}
     )
+
+
+def _folds(
+    frame: pd.DataFrame, n_splits: int, seed: int
+) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    with warnings.catch_warnings():
+        # A role with fewer postings than folds is held in some of them only; nothing to mend.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splits(frame, n_splits=n_splits, seed=seed))
 
 
 def fit(estimator: JobClassifier, frame: pd.DataFrame) -> JobClassifier:
@@ -195,3 +209,146 @@ def figures(
 def is_cx(frame: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether each labelled row is true CX management."""
     return np.asarray(frame["role"] == CX)
+
+
+def load(path: str | Path) -> pd.DataFrame:
+    """Read labelled postings from anywhere, to score a finished model on.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV in UTF-8, or JSON lines (``.jsonl``, ``.ndjson``), with ``title`` and ``role`` and,
+        optionally, ``description``, the practice elements (0, 1, or empty: not coded), and
+        ``group``, whose rows are resampled together.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the file; those named above always, ``source`` too. Without a ``group``
+        each row is one of its own.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no rows, or a row can't be scored; says which.
+    """
+    path = Path(path)
+    lines = path.suffix.lower() in (".jsonl", ".ndjson")
+    frame, first, row = (_read_lines(path), 1, "line") if lines else (read(path), 2, "row")
+    if missing := [c for c in ("title", "role") if c not in frame.columns]:
+        raise DataError(
+            f"{path}: has no column {missing[0]!r}. Its columns: {', '.join(map(str, frame))}. "
+            "Try: a table with title, description and role."
+        )
+    if frame.empty:
+        raise DataError(f"{path}: has no rows.")
+    frame = frame.reset_index(drop=True)
+    for column in ("title", "description", "source"):
+        frame[column] = frame[column].fillna("") if column in frame else ""
+    if "group" not in frame:
+        frame["group"] = [f"{row} {i + first}" for i in range(len(frame))]
+    frame["group"] = frame["group"].astype(str)
+    for element in PRACTICES:
+        raw = frame[element] if element in frame else pd.Series(np.nan, frame.index)
+        frame[element] = pd.to_numeric(raw.replace("", np.nan), errors="coerce")
+        wrong = (frame[element].isna() & raw.notna() & (raw != "")) | ~(
+            frame[element].isna() | frame[element].isin([0, 1])
+        )
+        _refuse(path, f"{row} {{}}, column {element}: must be 0, 1 or empty", wrong, first)
+    for column in ("title", "description"):
+        strange = ~frame[column].map(lambda value: isinstance(value, str))
+        _refuse(path, f"{row} {{}}, column {column}: is not text", strange, first)
+    unknown = ~frame["role"].isin(ROLES)
+    _refuse(path, f"{row} {{}}, column role: must be one of {', '.join(ROLES)}", unknown, first)
+    silent = ~(frame["title"] + frame["description"]).str.contains(r"[^\W_]")
+    _refuse(path, f"{row} {{}}: neither title nor description holds a word", silent, first)
+    return frame
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    """Objects of a file of JSON lines; empty lines are empty rows' places, and refused later."""
+    rows = []
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from None
+    for number, line in enumerate(text.rstrip().split("\n") if text.strip() else [], 1):
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {number}: is not JSON ({error}).") from None
+        if not isinstance(rows[-1], dict):
+            raise DataError(f"{path}, line {number}: is not an object with title and role.")
+    return pd.DataFrame(rows, columns=None if rows else ["title", "role"])
+
+
+def _refuse(path: Path, said: str, wrong: pd.Series[bool], first: int) -> None:
+    if wrong.any():
+        spots = np.flatnonzero(wrong)
+        more = f" ({len(spots)} such rows)" if len(spots) > 1 else ""
+        raise DataError(f"{path}, {said.format(spots[0] + first)}{more}.")
+
+
+def apply(model: JobClassifier, frame: pd.DataFrame, basis: str) -> OutOfFold:
+    """Score a finished model, as it is, on postings that it was not trained on.
+
+    Parameters
+    ----------
+    model : JobClassifier
+        Fitted. Its own temperatures are in its scores already: score the result with 1.
+    frame : DataFrame
+        As `load` returns it.
+    basis : {"posting", "title"}
+        Rows without the text that it rests on are left out.
+    """
+    text = frame["description" if basis == "posting" else "title"]
+    told = frame[text.str.contains(r"[^\W_]")].reset_index(drop=True)
+    return OutOfFold(told, {basis: model.scores(told, basis)[None]})
+
+
+def decided(is_cx: ArrayLike, label: ArrayLike) -> dict[str, Any]:
+    """What the three-way decision gave on postings of known label.
+
+    Parameters
+    ----------
+    is_cx : array of bool, shape (n,)
+        Truth.
+    label : array of str, shape (n,)
+        ``cx_management``, ``conflated`` or ``review``.
+
+    Returns
+    -------
+    dict
+        ``called``, ``called_true``, ``positives``, ``lost``, ``review`` (numbers of postings), and
+        ``precision``, ``lost_share``, ``review_share`` with Wilson's 95 % interval; None where no
+        posting defines it.
+
+    Examples
+    --------
+    >>> decided([True, False], ["cx_management", "review"])["review_share"]["estimate"]
+    0.5
+    """
+    truth, answer = np.asarray(is_cx, bool), np.asarray(label, str)
+    called, review = answer == CX, answer == REVIEW
+    lost = truth & (answer == CONFLATED)
+
+    def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> dict[str, float | None]:
+        k, n = int((part & whole).sum()), int(whole.sum())
+        low, high = wilson(k, n)
+        return {"estimate": k / n, "low": low, "high": high} if n else dict.fromkeys(_ENDS)
+
+    return {
+        "called": int(called.sum()),
+        "called_true": int((called & truth).sum()),
+        "positives": int(truth.sum()),
+        "lost": int(lost.sum()),
+        "review": int(review.sum()),
+        "precision": share(truth, called),
+        "lost_share": share(lost, truth),
+        "review_share": share(review, np.ones_like(truth)),
+    }
+
+
+_ENDS = ("estimate", "low", "high")
