@@ -308,3 +308,27 @@ def to_classifier(folder: Folder) -> JobClassifier:
             model.coef_[basis] = folder.array(f"{basis}.coef").astype(np.float64)
             model.intercept_[basis] = folder.array(f"{basis}.intercept").copy()
     return model
+
+
+def export_joblib(folder: Folder, path: str | Path) -> None:
+    """Write an opened folder's classifier as a joblib file, for those who serve that way.
+
+    Loading such a file can run code: cxjobs itself never does.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be written.
+    """
+    import joblib
+
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        joblib.dump(to_classifier(folder), partial, compress=3)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(
+            f"{path}: cannot be written: {error.strerror or error}. Try: another -o FILE."
+        ) from None

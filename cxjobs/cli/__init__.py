@@ -72,9 +72,8 @@ def group() -> None:
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
     try:
-        group(prog_name="cxjobs", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Outside of its standalone mode, click returns the code that a command exits with.
+        sys.exit(group(prog_name="cxjobs", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code if isinstance(error, click.UsageError) else 2)
