@@ -4,6 +4,7 @@ import csv
 import io
 import random
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,7 +62,7 @@ def test_the_fast_reader_gives_what_the_exact_one_gives(table):
     clean = clean_prefix(body, delimiter, final=True)
     if not clean:
         return
-    fast = fast_rows(body[:clean], names, Dialect(delimiter))
+    fast = fast_rows(pa.py_buffer(body[:clean]), names, Dialect(delimiter))
     assert fast is not None
     piece, used, _ = exact_rows(body, names, Dialect(delimiter), "x", 1, final=True)
     assert (used, piece.rejects) == (clean, ())
@@ -73,7 +74,7 @@ def test_the_fast_reader_gives_what_the_exact_one_gives(table):
 def test_clean_text_is_read_alike_by_both_whatever_it_is(body):
     names = ["a", "b"]
     clean = clean_prefix(body, ",", final=True)
-    fast = fast_rows(body[:clean], names, Dialect()) if clean else None
+    fast = fast_rows(pa.py_buffer(body[:clean]), names, Dialect()) if clean else None
     if fast is not None:
         piece, _, _ = exact_rows(body[:clean], names, Dialect(), "x", 1, final=True)
         assert piece.rejects == ()

@@ -168,11 +168,11 @@ def _pieces(
         if not data:
             return
         if fast and (clean := clean_prefix(data, dialect.delimiter, final=final)):
-            table = fast_rows(data[:clean], names, dialect)
+            table = fast_rows(pa.py_buffer(data).slice(0, clean), names, dialect)
             if table is not None:
                 yield Piece(table, ())
                 used = clean
-                line += data.count(b"\n", 0, clean)
+                line += int(np.count_nonzero(np.frombuffer(data, np.uint8, clean) == 10))
         if not used:
             piece, used, passed = exact_rows(data, names, dialect, stream.path, line, final=final)
             line += passed
@@ -184,7 +184,7 @@ def _pieces(
 
 def clean_prefix(data: bytes, delimiter: str, *, final: bool) -> int:
     """Length of the whole records at the start of ``data``, or 0 unless all are clean."""
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return 0
     end = len(data) if final else data.rfind(b"\n") + 1
     view = np.frombuffer(data, np.uint8)
@@ -206,13 +206,13 @@ def clean_prefix(data: bytes, delimiter: str, *, final: bool) -> int:
     return end if marks[before_open].all() and marks[after_close].all() else 0
 
 
-def fast_rows(data: bytes, names: Sequence[str], dialect: Dialect) -> pa.Table | None:
+def fast_rows(data: pa.Buffer, names: Sequence[str], dialect: Dialect) -> pa.Table | None:
     """Rows of clean text by Arrow; None where a row is not as wide as the header, or not UTF-8."""
     csv_ = pyarrow.csv
     try:
         return csv_.read_csv(
-            pa.py_buffer(data),
-            csv_.ReadOptions(column_names=names, block_size=len(data) + 1),
+            data,
+            csv_.ReadOptions(column_names=names, block_size=data.size + 1),
             csv_.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
             csv_.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False

@@ -177,9 +177,12 @@ class Stream:
         self.encoding = "binary" if self.binary else self._decode(encoding)
 
     def _fill(self, size: int) -> bytes:
-        while len(self._buffer) < size and not self._ended:
-            piece = self._piece(size - len(self._buffer))
-            self._buffer += piece
+        if len(self._buffer) < size and not self._ended:
+            pieces, length = [self._buffer], len(self._buffer)
+            while length < size and not self._ended:
+                pieces.append(self._piece(size - length))
+                length += len(pieces[-1])
+            self._buffer = b"".join(pieces)
         return self._buffer[:size]
 
     def _piece(self, size: int) -> bytes:
