@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from cxjobs import lexicon, spans
+from cxjobs.columns import bytes_of, column, pieces, text_column
 from cxjobs.errors import DataError
 from cxjobs.taxonomy import CX, PRACTICES, ROLES
 from cxjobs.text import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from cxjobs.store import Folder
@@ -86,7 +85,7 @@ class Scores:
         """Fingerprint of each cleaned posting."""
         titles = chain.from_iterable(part.title.cleaned() for part in self._parts)
         told = chain.from_iterable(part.description.cleaned() for part in self._parts)
-        return pa.array(map(fingerprint, titles, told), pa.string())
+        return column(list(map(fingerprint, titles, told))).cast(pa.string())
 
 
 class _Part(NamedTuple):
@@ -172,8 +171,8 @@ class BatchScorer:
         """Answer for columns; see `cxjobs.scorer.Scorer.score_batch`."""
         if len(title) != len(description):
             raise DataError(f"{len(title)} titles but {len(description)} descriptions.")
-        title, description = _column(title, "title"), _column(description, "description")
-        parts = list(_pieces(title)) or [slice(0, 0)]
+        title, description = text_column(title, "title"), text_column(description, "description")
+        parts = list(pieces(title, ROWS, BYTES)) or [slice(0, 0)]
         return Scores([self._part(title[rows], description[rows]) for rows in parts])
 
     def _part(self, title: pa.LargeStringArray, description: pa.LargeStringArray) -> _Part:
@@ -198,15 +197,15 @@ class BatchScorer:
             np.zeros(len(texts), bool),
             np.zeros((block.n_columns, len(texts))),
         )
-        if not _size(texts):
+        if not len(bytes_of(texts)[1]):
             return field
-        for piece in _pieces(texts):
+        for piece in pieces(texts, ROWS, BYTES):
             found = spans.read(texts[piece])
             self._fill(field, piece, found, block)
             field.odd.update({piece.start + row: text for row, text in found.odd.items()})
-        lowered = pa.array([text.lower() for text in field.odd.values()], pa.large_string())
+        lowered = column([text.lower() for text in field.odd.values()])
         rows = np.array(list(field.odd), np.int64)
-        for piece in _pieces(lowered):
+        for piece in pieces(lowered, ROWS, BYTES):
             self._fill(field, rows[piece], spans.read_lowered(lowered[piece]), block)
         field.counts[3, rows] = [len(text) for text in field.odd.values()]
         field.told[:] = field.counts[0] > 0
@@ -358,31 +357,6 @@ def _slots(table: Array, keys: Array) -> Array:
         held = table.take(moved)
         astray = astray[(held != keys.take(astray)) & (held != 0)]
     return slots
-
-
-def _column(values: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringArray:
-    try:
-        values = values.cast(pa.large_string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise DataError(f"Column {name} has type {values.type}, which is not text.") from None
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    return values.fill_null("") if values.null_count else values
-
-
-def _pieces(texts: pa.LargeStringArray) -> Iterator[slice]:
-    """Cut a column where `ROWS` texts or about `BYTES` are full."""
-    offsets, _ = spans.column_bytes(texts)
-    start = 0
-    while start < len(texts):
-        full = int(np.searchsorted(offsets, offsets[start] + BYTES, side="right")) - 1
-        stop = min(max(full, start + 1), start + ROWS, len(texts))
-        yield slice(start, stop)
-        start = stop
-
-
-def _size(texts: pa.LargeStringArray) -> int:
-    return len(spans.column_bytes(texts)[1])
 
 
 def _chances(scores: Array) -> Array:

@@ -97,7 +97,7 @@ def spellings(word: str) -> list[str]:
     Examples
     --------
     >>> spellings("query"), spellings("business")
-    (['query', 'queries'], ['business'])
+    (['query', 'querys', 'queries'], ['business'])
     """
     return [s for s in (word, word + "s", word[:-1] + "ies") if tokens(s) == [word]]
 

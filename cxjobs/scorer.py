@@ -9,6 +9,7 @@ of `cxjobs.model.JobClassifier` within 1e-9 for any text.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from itertools import pairwise
 from math import exp, log, sqrt, tanh
 from typing import TYPE_CHECKING, NamedTuple
@@ -207,10 +208,9 @@ class Scorer:
         out = []
         for name, text in texts.items():
             block = self._blocks[name]
-            spelled = block.names()
             for row, weight in block.terms(_Tokens(text, self._number)).items():
                 scores = tuple(weight * c for c in block.coefficients(basis, row))
-                out.append(Contribution(name, spelled[row], scores))
+                out.append(Contribution(name, block.names[row], scores))
         return out
 
     def intercept(self, posting_basis: bool) -> tuple[float, ...]:
@@ -277,6 +277,7 @@ class _Block:
         row_coef: Sequence[float] = self._coef[basis][row * WIDTH : (row + 1) * WIDTH]
         return row_coef
 
+    @cached_property
     def names(self) -> list[str]:
         """Every term, by row."""
         names: list[str] = self._terms.tobytes().decode().split("\n")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cxjobs.columns import bytes_of
 from cxjobs.text import DIRTY, TOKEN, clean
 
 if TYPE_CHECKING:
@@ -111,14 +112,14 @@ class _Scan(NamedTuple):
 
 
 def _scan(texts: pa.LargeStringArray) -> _Scan:
-    offsets, raw = column_bytes(texts)
+    offsets, raw = bytes_of(texts)
     buffer = np.frombuffer(bytearray(raw).translate(_LOWER) + b" " * PADDING, np.uint8)
     characters = np.diff(offsets)
     suspects = np.flatnonzero(buffer == _SUSPECT)
     if len(suspects):
         following = raw[np.minimum(suspects + 1, len(raw) - 1)]
         pairs = raw[suspects].astype(np.int64) << 8 | following
-        suspects = suspects[_kinds_of(pairs, _pairs, _pair_kind) == _DIRTY]
+        suspects = suspects[_kinds_of(pairs, _pairs, _pair_kind) & _DIRTY > 0]
     leads = np.flatnonzero(buffer >= 0xC0)
     scan = _Scan(raw, buffer, offsets, characters, suspects, leads, leads)
     if not len(leads):
@@ -126,27 +127,17 @@ def _scan(texts: pa.LargeStringArray) -> _Scan:
     points, sizes = _points(buffer, leads)
     characters -= np.bincount(scan.rows(leads), sizes - 1, len(texts)).astype(np.int64)
     kinds = _kinds_of(points, _characters, _character_kind)
-    words = kinds == _WORD
+    words = kinds & _WORD > 0
     continued = []
     for k in range(4):
         buffer[leads[~words & (sizes > k)] + k] = _SPACE
         if k:
             continued.append(leads[words & (sizes > k)] + k)
     return scan._replace(
-        suspects=np.concatenate([suspects, leads[kinds == _DIRTY]]),
-        capitals=leads[kinds == _CAPITAL],
+        suspects=np.concatenate([suspects, leads[kinds & _DIRTY > 0]]),
+        capitals=leads[kinds & _CAPITAL > 0],
         continued=np.concatenate(continued),
     )
-
-
-def column_bytes(texts: pa.LargeStringArray) -> tuple[Array, Array]:
-    """Where each text begins, and all end; and the bytes of all."""
-    if not len(texts):
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
-    _, offsets, data = texts.buffers()
-    offsets = np.frombuffer(offsets, np.int64)[texts.offset :][: len(texts) + 1]
-    raw = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
-    return offsets - offsets[0], raw
 
 
 def _dirty_rows(scan: _Scan) -> dict[int, None]:
@@ -197,7 +188,7 @@ def _tokens(scan: _Scan) -> tuple[Array, Array]:
 
 # Kinds of characters beyond ASCII by code point, and of pairs of bytes, first above second: asked
 # of Python when they are first seen.
-_UNSEEN, _BREAK, _WORD, _CAPITAL, _DIRTY = range(5)
+_SEEN, _WORD, _CAPITAL, _DIRTY = 1, 2, 4, 8
 _characters = np.zeros(0x110000, np.uint8)
 _pairs = np.zeros(0x10000, np.uint8)
 
@@ -205,7 +196,7 @@ _pairs = np.zeros(0x10000, np.uint8)
 def _kinds_of(codes: Array, table: Array, ask: Callable[[int], int]) -> Array:
     kinds: Array = table.take(codes)
     if not kinds.all():
-        for code in np.unique(codes[kinds == _UNSEEN]).tolist():
+        for code in np.unique(codes[kinds == 0]).tolist():
             table[code] = ask(code)
         kinds = table.take(codes)
     return kinds
@@ -213,15 +204,13 @@ def _kinds_of(codes: Array, table: Array, ask: Callable[[int], int]) -> Array:
 
 def _character_kind(point: int) -> int:
     character = chr(point)
-    if _is_dirty(character):
-        return _DIRTY
-    if character.lower() != character:
-        return _CAPITAL
-    return _WORD if _is_token(character * 2) else _BREAK
+    word = _WORD if _is_token(character * 2) else 0
+    capital = _CAPITAL if character.lower() != character else 0
+    return _SEEN | word | capital | (_DIRTY if _is_dirty(character) else 0)
 
 
 def _pair_kind(pair: int) -> int:
-    return _DIRTY if _is_dirty(f"{chr(pair >> 8)}{chr(pair & 0xFF)};") else _BREAK
+    return _SEEN | (_DIRTY if _is_dirty(f"{chr(pair >> 8)}{chr(pair & 0xFF)};") else 0)
 
 
 def _lowered(byte: int) -> int:
