@@ -295,9 +295,20 @@ def spans_of(text: str) -> dict[str, list[tuple[int, int]]]:
     return places
 
 
+def printable(text: str) -> str:
+    r"""One line that can't steer a terminal.
+
+    Examples
+    --------
+    >>> printable("Head\n of\x1b CX")
+    'Head of CX'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def plain(text: str) -> str:
-    """One line that can't steer a terminal; what is too long loses its middle."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """As `printable`; what is too long loses its middle."""
+    line = printable(text)
     if len(line) > LONGEST:
         return f"{line[: LONGEST // 2 - 1]}…{line[-(LONGEST // 2) :]}"
     return line

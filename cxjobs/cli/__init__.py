@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "Check every rule of a labelled table.",
     "train": "Train a model folder from labelled data.",
     "evaluate": "Score the model honestly by grouped cross-validation.",
+    "review": "Pick postings for people, code them, merge the answers back.",
     "diff": "Show which answers changed between two runs or models, and why.",
     "agree": "Measure how far coders agree.",
     "model": "Show, verify or export a model folder.",
