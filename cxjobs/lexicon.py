@@ -77,10 +77,10 @@ def _home(key: int, mask: int) -> int:
 
 
 def _place(keys: Sequence[int]) -> tuple[Array, Array]:
-    """Table of keys, at most a third full, and the slot of each."""
+    """Table of keys, at most half full, and the slot of each; the first come lie where sought."""
     import numpy as np
 
-    n_slots = 1 << (3 * len(keys) + 1).bit_length()
+    n_slots = 1 << (2 * len(keys)).bit_length()
     table, slots = [0] * n_slots, []
     for key in keys:
         slot = _home(key, n_slots - 1)
@@ -125,19 +125,25 @@ def compile_arrays(model: JobClassifier) -> dict[str, Array]:
     """
     import numpy as np
 
-    blocks = {
-        name: [tuple(term.split(" ")) for term in vectorizer.get_feature_names_out()]
-        for name, vectorizer in model.vectorizers_.items()
-    }
-    if any(len(term) > 2 for block in blocks.values() for term in block):
-        raise ModelError("A term has more than two words, which the scorer does not know.")
-    words = sorted({word for block in blocks.values() for term in block for word in term})
+    blocks = {}
+    rarity: dict[str, float] = {}
+    for name, vectorizer in model.vectorizers_.items():
+        terms = [tuple(term.split(" ")) for term in vectorizer.get_feature_names_out()]
+        if any(len(term) > 2 for term in terms):
+            raise ModelError("A term has more than two words, which the scorer does not know.")
+        # Common ones first into the tables, so that most are found at once.
+        order = sorted(range(len(terms)), key=vectorizer.idf_.__getitem__)
+        blocks[name] = [(terms[row], row) for row in order]
+        for term, row in blocks[name]:
+            for word in term:
+                rarity[word] = min(rarity.get(word, np.inf), vectorizer.idf_[row])
+    words = sorted(rarity, key=lambda word: (rarity[word], word))
     number = {word: i for i, word in enumerate(words, start=1)}
     arrays = _compile_words(number)
     for name, block in blocks.items():
         unigrams = np.full(len(words) + 1, -1, np.int32)
         pairs = {}
-        for row, term in enumerate(block):
+        for term, row in block:
             if len(term) == 1:
                 unigrams[number[term[0]]] = row
             else:
@@ -154,8 +160,8 @@ def compile_arrays(model: JobClassifier) -> dict[str, Array]:
 def _compile_words(number: dict[str, int]) -> dict[str, Array]:
     import numpy as np
 
-    known = {s.encode(): i for word, i in number.items() for s in spellings(word)}
-    known |= {word.encode(): FUNCTION for word in sorted(FUNCTION_WORDS)}
+    known = {word.encode(): FUNCTION for word in sorted(FUNCTION_WORDS)}
+    known |= {s.encode(): i for word, i in number.items() for s in spellings(word)}
     hashed = [spelling_key(s) for s in known]
     if len(set(hashed)) < len(known):
         raise ModelError("Two words of the training data have the same hash.")
