@@ -224,8 +224,8 @@ def load(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        All columns of the file; those named above always, ``source`` too. Without a ``group``
-        each row is one of its own.
+        All columns of the file; those named above always, ``source`` too. A row without a
+        ``group`` is one of its own.
 
     Raises
     ------
@@ -243,21 +243,26 @@ def load(path: str | Path) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path}: has no rows.")
     frame = frame.reset_index(drop=True)
-    for column in ("title", "description", "source"):
-        frame[column] = frame[column].fillna("") if column in frame else ""
-    if "group" not in frame:
-        frame["group"] = [f"{row} {i + first}" for i in range(len(frame))]
-    frame["group"] = frame["group"].astype(str)
-    for element in PRACTICES:
-        raw = frame[element] if element in frame else pd.Series(np.nan, frame.index)
-        frame[element] = pd.to_numeric(raw.replace("", np.nan), errors="coerce")
-        wrong = (frame[element].isna() & raw.notna() & (raw != "")) | ~(
-            frame[element].isna() | frame[element].isin([0, 1])
-        )
-        _refuse(path, f"{row} {{}}, column {element}: must be 0, 1 or empty", wrong, first)
-    for column in ("title", "description"):
+    for column in ("title", "description", "role", "source"):
+        values = frame[column] if column in frame else [""] * len(frame)
+        frame[column] = ["" if _missing(value) else value for value in values]
+    given = frame["group"] if "group" in frame else [""] * len(frame)
+    frame["group"] = [
+        f"{row} {i + first}" if _missing(name) else str(name) for i, name in enumerate(given)
+    ]
+    for column in ("title", "description", "role"):
         strange = ~frame[column].map(lambda value: isinstance(value, str))
         _refuse(path, f"{row} {{}}, column {column}: is not text", strange, first)
+    for element in PRACTICES:
+        values = frame[element] if element in frame else [""] * len(frame)
+        codes = [np.nan if _missing(value) else _CODES.get(str(value), 2.0) for value in values]
+        frame[element] = np.array(codes)
+        _refuse(
+            path,
+            f"{row} {{}}, column {element}: must be 0, 1 or empty",
+            frame[element] == 2,
+            first,
+        )
     unknown = ~frame["role"].isin(ROLES)
     _refuse(path, f"{row} {{}}, column role: must be one of {', '.join(ROLES)}", unknown, first)
     silent = ~(frame["title"] + frame["description"]).str.contains(r"[^\W_]")
@@ -282,6 +287,13 @@ def _read_lines(path: Path) -> pd.DataFrame:
         if not isinstance(rows[-1], dict):
             raise DataError(f"{path}, line {number}: is not an object with title and role.")
     return pd.DataFrame(rows, columns=None if rows else ["title", "role"])
+
+
+_CODES = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "False": 0.0, "True": 1.0}
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or value != value
 
 
 def _refuse(path: Path, said: str, wrong: pd.Series[bool], first: int) -> None:

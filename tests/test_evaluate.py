@@ -211,6 +211,14 @@ def test_load_fills_what_may_be_missing(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_without_a_group_are_not_thrown_together(tmp_path, kind):
+    rows = [{**row, "group": group} for row, group in zip(GOOD, ("a", None, None), strict=True)]
+    groups = evaluate.load(written(tmp_path, [*rows, rows[0]], kind))["group"]
+    assert groups[0] == groups[3]
+    assert groups.nunique() == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -236,6 +244,10 @@ def test_load_says_which_row_is_wrong(tmp_path, kind, change, said):
         ("[1]", "line 1: is not an object"),
         ('{"title": "x"}', "no column 'role'"),
         ('{"title": 5, "role": "sales"}', "line 1, column title: is not text"),
+        ('{"title": "x", "role": ["sales"]}', "line 1, column role: is not text"),
+        ('{"title": "x", "role": null}', "line 1, column role: must be one of"),
+        ('{"title": "x", "role": "sales", "whole": {}}', "line 1, column whole: must be 0, 1"),
+        ('{"title": "x", "role": "sales", "whole": 1e999}', "line 1, column whole: must be 0, 1"),
         ("[" * 100_000, "line 1: is not JSON"),
     ],
 )
