@@ -17,7 +17,7 @@ from postings_fake import Model
 import cxjobs
 from cxjobs.cli import group
 from cxjobs.cli.classify import FORMATS
-from cxjobs.postings import inputs
+from cxjobs.postings import formats
 
 FILES = Path(__file__).parent / "files" / "postings"
 HERE = Path(__file__).parent
@@ -131,7 +131,7 @@ def test_a_guessed_encoding_is_told(run, tmp_path):
 
 
 def test_the_formats_of_the_command_are_those_that_are_read():
-    assert FORMATS == inputs.FORMATS
+    assert FORMATS == formats.FORMATS
 
 
 def test_inspect_tells_what_would_be_read(run):

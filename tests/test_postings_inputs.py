@@ -13,7 +13,8 @@ import zstandard
 
 from cxjobs.errors import FormatError
 from cxjobs.postings import Reading, inputs
-from cxjobs.postings.inputs import find, sniff_encoding
+from cxjobs.postings.formats import encoding_of
+from cxjobs.postings.inputs import find
 
 TEXT = "title,description\nLeitung Kundenerlebnis,Für Gäste — größer\nHead of CX,x\n"
 TITLES = ["Leitung Kundenerlebnis", "Head of CX"]
@@ -93,8 +94,8 @@ def test_an_encoding_can_be_given(tmp_path):
 
 def test_a_few_broken_bytes_do_not_change_the_encoding_of_the_whole():
     text = "title\n" + "Leitung für Gäste und Häfen\n" * 50
-    assert sniff_encoding(text.encode() + b"\xff\xfe bad\n") == "utf-8"
-    assert sniff_encoding(text.encode("cp1252")) == "cp1252"
+    assert encoding_of(text.encode() + b"\xff\xfe bad\n") == "utf-8"
+    assert encoding_of(text.encode("cp1252")) == "cp1252"
 
 
 def test_a_guessed_encoding_is_noted(tmp_path):

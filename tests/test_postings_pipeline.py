@@ -327,3 +327,31 @@ def test_gzip_outputs_are_the_same_every_time(tmp_path):
         texts.append((tmp_path / name).read_bytes())
     assert texts[0] == texts[1]
     assert gzip.decompress(texts[0]).startswith(b'"id"')
+
+
+def test_a_folder_of_pages_is_answered_in_batches_and_in_order(tmp_path):
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    page = (
+        '<script type="application/ld+json">{{"@type": "JobPosting", "title": "CX {}"{}}}</script>'
+    )
+    for i in range(30):
+        more = ', "skills": "x"' if i == 17 else ""
+        (pages / f"{i:03}.html").write_text(page.format(i, more) if i % 7 else "<p>gone</p>")
+    calls = []
+
+    def counting():
+        def count(title, description):
+            calls.append(len(title))
+            return answer(title, description)
+
+        return count
+
+    summary = classify([pages], tmp_path / "out.csv", counting, batch_rows=10)
+    rows = table_of(tmp_path / "out.csv")
+    assert [row["title"] for row in rows] == [f"CX {i}" for i in range(30) if i % 7]
+    assert [row["skills"] for row in rows if row["skills"]] == ["x"]
+    assert calls == [10, 10, 5]
+    assert (summary.rows_in, summary.rejected[UNPARSED]) == (30, 5)
+    files = [row["file"] for row in lines_of(tmp_path / "out.csv.rejects.jsonl")]
+    assert files == [str(pages / f"{i:03}.html") for i in range(0, 30, 7)]

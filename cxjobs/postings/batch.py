@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reject:
     line : int
         First line of the piece, counted from 1; 0 where the format has no lines.
     raw : str
-        The text as it stood; bytes that are not text are written as ``\\xNN``.
+        The text as it stood; bytes that are not text are written as ``\xNN``.
     reason : str
         What is wrong and, where there is one, the mend.
     """
@@ -91,21 +91,61 @@ class Batch:
         ]
         return pa.Table.from_arrays(arrays, names=list(self.names))
 
-    def after(self, rows: int) -> Batch:
-        """The batch without its first ``rows`` postings, and without its rejects."""
-        cut = {name: getattr(self, name).slice(rows) for name in TEXTS}
-        return Batch(
-            file=self.file,
-            arrow=None if self.arrow is None else self.arrow.slice(rows),
-            rows=None if self.rows is None else self.rows[rows:],
-            raw=None if self.raw is None else self.raw[rows:],
-            names=self.names,
-            **cut,
-        )
-
 
 TEXTS = ("title", "description", "id", "company", "location")
 """The text arrays of a batch."""
+
+
+def together(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
+    """Small batches of a like kind as one, so that a folder of pages is not answered singly.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+    rows : int
+        Most postings in a batch that has been put together.
+
+    Yields
+    ------
+    Batch
+        The same postings and rejects, in order; ``file`` is that of the first.
+    """
+    waiting: list[Batch] = []
+    for batch in batches:
+        if waiting and not _fits(waiting, batch, rows):
+            yield _joined(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _fits(waiting: Sequence[Batch], batch: Batch, rows: int) -> bool:
+    first = waiting[0]
+    if sum(map(len, waiting)) + len(batch) > rows:
+        return False
+    if first.arrow is None or batch.arrow is None:
+        return first.arrow is batch.arrow
+    return bool(first.arrow.schema.equals(batch.arrow.schema))
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    texts = {name: pa.concat_arrays([getattr(batch, name) for batch in batches]) for name in TEXTS}
+    rejects = tuple(one for batch in batches for one in batch.rejects)
+    if first.arrow is not None:
+        arrow = pa.concat_tables([batch.arrow for batch in batches])
+        return Batch(first.file, **texts, rejects=rejects, arrow=arrow)
+    return Batch(
+        first.file,
+        **texts,
+        rejects=rejects,
+        rows=[row for batch in batches for row in batch.rows or ()],
+        raw=[text for batch in batches for text in batch.raw or ()],
+        names=tuple(dict.fromkeys(name for batch in batches for name in batch.names)),
+    )
 
 
 def json_cell(value: Any) -> str | None:

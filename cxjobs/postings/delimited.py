@@ -61,7 +61,7 @@ class Piece:
 def sniff(head: bytes, *, tabs: bool = False) -> Dialect:
     r"""Dialect of a table by its first bytes.
 
-    >>> sniff(b"id;title\\n1;Manager, Customer Experience\\n").delimiter
+    >>> sniff(b"id;title\n1;Manager, Customer Experience\n").delimiter
     ';'
     """
     newline = "\n" if b"\n" in head or b"\r" not in head else "\r"
@@ -184,10 +184,11 @@ def _pieces(
 
 def clean_prefix(data: bytes, delimiter: str, *, final: bool) -> int:
     """Length of the whole records at the start of ``data``, or 0 unless all are clean."""
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
-        return 0
     end = len(data) if final else data.rfind(b"\n") + 1
     view = np.frombuffer(data, np.uint8)
+    returns = np.flatnonzero(view[:end] == 13)
+    if len(returns) and (returns[-1] + 1 == len(data) or (view[returns + 1] != 10).any()):
+        return 0
     quotes = np.flatnonzero(view == 34)
     while not final and end:
         # A line end with an odd number of quotes before it stands inside a field.

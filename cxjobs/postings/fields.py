@@ -143,7 +143,7 @@ def flat(value: Any) -> str:
     r"""All text inside a JSON value, a line each; "" for none. Names and types of JSON-LD stay out.
 
     >>> flat([{"text": "You have", "content": ["patience", 2]}])
-    'You have\\npatience\\n2'
+    'You have\npatience\n2'
     """
     if isinstance(value, str):
         return value

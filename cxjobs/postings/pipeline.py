@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from cxjobs.errors import FormatError
 from cxjobs.postings.answers import Answer, Load, answered
+from cxjobs.postings.batch import together
 from cxjobs.postings.layout import Layout, united
 from cxjobs.postings.outlets import Outlet, outlet
 from cxjobs.postings.reading import BATCH_ROWS, Reading
@@ -151,7 +152,7 @@ class _Run:
     ) -> None:
         done: int = self._out.state.get("batches", 0)
         saved = time.monotonic()
-        batches = islice(self._reading.batches(batch_rows), done, None)
+        batches = islice(together(self._reading.batches(batch_rows), batch_rows), done, None)
         for batch, answer in answered(batches, load, jobs):
             self._take(batch, answer, summary)
             done += 1

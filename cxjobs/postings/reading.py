@@ -13,7 +13,8 @@ from cxjobs.errors import FormatError
 from cxjobs.postings import columnar, delimited, jsonrows, pages
 from cxjobs.postings.batch import Batch, Reject
 from cxjobs.postings.fields import texts_of_rows, texts_of_table
-from cxjobs.postings.inputs import Input, Stream, find, tell_format
+from cxjobs.postings.formats import format_of
+from cxjobs.postings.inputs import Input, Stream, find
 from cxjobs.postings.jsonrows import Row
 from cxjobs.postings.sources import Fields, fields_of
 
@@ -119,7 +120,7 @@ class Reading:
 
     def _look(self, file: File) -> None:
         stream = Stream(file.path, self._encoding)
-        file.format = tell_format(stream, self._format)
+        file.format = format_of(stream, self._format)
         file.encoding, file.packed = stream.encoding, stream.packed
         if file.path != "-":
             file.size = os.path.getsize(file.path)
@@ -202,7 +203,7 @@ def read(
     inputs : iterable of path
         Files, directories (read through), quoted globs, ``-`` for standard input.
     format : str, optional
-        One of ``inputs.FORMATS``, instead of what the file seems to be.
+        One of ``formats.FORMATS``, instead of what the file seems to be.
     encoding : str, optional
         Instead of what the text seems to be.
     mapping : mapping, optional

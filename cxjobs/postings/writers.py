@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxjobs.errors import FormatError
-from cxjobs.postings.inputs import by_extension, packing
+from cxjobs.postings.formats import by_extension, packing
 from cxjobs.postings.layout import Layout, json_texts
 
 if TYPE_CHECKING:
