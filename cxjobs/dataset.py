@@ -7,6 +7,7 @@ described in ``data/README.md``, its labels in ``data/codebook.md``.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -312,18 +313,35 @@ def splits(
     train, held : ndarray of int
         Row positions. Each row is held once.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     group = frame["group"].to_numpy()
+    role = frame["role"].to_numpy()
     composed = (frame["source"] == COMPOSED).to_numpy()
     for kind in (~composed, composed):
         rows = np.flatnonzero(kind)
-        if not len(rows):
-            continue
-        folds = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
-        for _, held in folds.split(rows, frame["role"].to_numpy()[rows], group[rows]):
-            known = np.isin(group, group[rows[held]])
-            yield np.flatnonzero(~known), rows[held]
+        for held in _folds(rows, role, group, n_splits, seed):
+            yield np.flatnonzero(~np.isin(group, group[held])), held
+
+
+def _folds(
+    rows: np.ndarray, role: np.ndarray, group: np.ndarray, n_splits: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Parts of some rows; fewer of them where rows are too few, and one part at the least."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if not len(rows):
+        return
+    commonest = max(np.unique(role[rows], return_counts=True)[1])
+    possible = min(n_splits, commonest, len(np.unique(group[rows])))
+    if possible < 2:
+        yield rows
+        return
+    folds = StratifiedGroupKFold(n_splits=possible, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A role with fewer rows than folds is absent from some; the figures show its few rows.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        parts = [held for _, held in folds.split(rows, role[rows], group[rows])]
+    for held in parts:
+        yield rows[held]
 
 
 def file_hash(path: str | Path) -> str:

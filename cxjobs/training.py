@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from cxjobs import __version__, dataset, decision, evaluate, store, taxonomy, text
+from cxjobs import __version__, dataset, decision, evaluate, prevalence, store, taxonomy, text
 from cxjobs.model import JobClassifier
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ def train(
             ).to_dict()
             for basis in evaluate.BASES
         }
+        kept = result.frame[result.scored]
+        survey = prevalence.calibration(
+            {b: result.probabilities(b, temperatures[b])[0, result.scored] for b in evaluate.BASES},
+            kept["role"].to_numpy(str),
+            groups=kept["group"].to_numpy(str),
+        )
         tell("fitting on all rows")
         estimator.set_params(
             **{f"{basis}_temperature": value for basis, value in temperatures.items()}
@@ -118,7 +124,7 @@ def train(
         "data": {
             "sha256": dataset.file_hash(data),
             "rows": len(frame),
-            "rows_by_role": frame["role"].value_counts().reindex(list(taxonomy.ROLES)).to_dict(),
+            "rows_by_role": {role: int((frame["role"] == role).sum()) for role in taxonomy.ROLES},
             "postings": int((frame["basis"] == "posting").sum()),
             "composed": int((frame["source"] == dataset.COMPOSED).sum()),
         },
@@ -126,6 +132,7 @@ def train(
         "promise": PROMISE,
         "figures": figures,
         "thresholds": thresholds,
+        "survey": survey,
     }
     store.write(folder, store.model_arrays(model), manifest)
     return manifest

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from cxjobs import dataset, store, text
 from cxjobs.model import JobClassifier
 from cxjobs.taxonomy import PRACTICES, ROLES, label_of
+
+# Machines that run this are shared: what is slow today was not yesterday.
+settings.register_profile("cxjobs", deadline=None)
+settings.load_profile("cxjobs")
 
 ROOT = Path(__file__).parent.parent
 
