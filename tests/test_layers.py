@@ -22,6 +22,7 @@ LAYERS = [
     ["answer"],
     ["postings"],
     ["answered", "diff", "sheet", "review", "merge"],
+    ["intake", "study", "charts", "page", "report"],
     ["cli"],
     ["__main__"],
 ]

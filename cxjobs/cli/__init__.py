@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Answer for one title, with or without its description.",
     "classify": "Answer for every posting of files of any size.",
     "inspect": "Show what classify would read from a file.",
+    "survey": "Shares of true CX management and of each other role, with intervals.",
     "check": "Check every rule of a labelled table.",
     "train": "Train a model folder from labelled data.",
     "evaluate": "Score the model honestly by grouped cross-validation.",
