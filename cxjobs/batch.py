@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-ROWS, BYTES = 8192, 400_000
+ROWS, BYTES = 8192, 800_000
 """Most texts of a piece, and about how many bytes it holds."""
 
 _WIDTH = len(ROLES) + len(PRACTICES)
@@ -221,7 +221,7 @@ class BatchScorer:
         bounds = np.searchsorted(content, found.bounds)
         numbers = numbers.take(content)
         n_tokens, n_content = np.diff(found.bounds), np.diff(bounds)
-        n_known = np.diff(np.searchsorted(np.flatnonzero(numbers), bounds))
+        n_known = np.diff(np.searchsorted(np.flatnonzero(numbers > 0), bounds))
         field.counts[:, rows] = n_tokens, n_tokens - n_content, n_known, found.characters
         row = np.repeat(np.arange(len(n_content), dtype=np.int32), n_content)
         field.scores[:, rows] = block.scores(_Words(numbers, row, len(n_content)))
@@ -231,7 +231,7 @@ class BatchScorer:
         # At every byte, the eight that begin there; void, because it needs no alignment.
         lanes = np.ndarray(len(buffer) - 7, "V8", buffer.data, strides=(1,))
         keys = lanes[starts].view(np.uint64)
-        keys &= _HEADS.take(np.minimum(sizes, lexicon.LANE))
+        keys &= _HEADS.take(sizes, mode="clip")
         long = np.flatnonzero(sizes > lexicon.LANE)
         starts, sizes = starts.take(long), sizes.take(long)
         # Lanes of the long ones, and whom each belongs to; the first is their key so far.
@@ -240,7 +240,7 @@ class BatchScorer:
         for at in range(lexicon.LANE, self._longest, lexicon.LANE):
             reached = reached[(sizes[reached] > at) & (sizes[reached] <= self._longest)]
             lane = lanes[starts[reached] + at].view(np.uint64)
-            lane &= _HEADS.take(np.minimum(sizes[reached] - at, lexicon.LANE))
+            lane &= _HEADS.take(sizes[reached] - at, mode="clip")
             before = mixed[reached]
             mixed[reached] = (before ^ before >> _29) * _MIX_HEAD + lane * _MIX_LANE
             read.append((reached, lane))
@@ -265,8 +265,8 @@ class _Block:
         order = np.argsort(idf, kind="stable")
         rank = np.full(len(order) + 1, -1, np.int32)
         rank[order] = np.arange(len(order))
-        self._idf = np.append(idf[order], 0.0)
-        self._coef = np.vstack([coef[order], np.zeros(coef.shape[1])]).astype(float)
+        self._idf = idf[order]
+        self._coef = coef[order].astype(float)
         self._unigrams = rank[folder.array(f"{name}.unigrams")]
         self._pair_keys = folder.array(f"{name}.pair_keys")
         self._pair_terms = rank[folder.array(f"{name}.pair_rows")]
@@ -284,17 +284,16 @@ class _Block:
         weights = 1.0 + np.log(np.arange(1, counts.max(initial=1) + 1))
         weights = weights.take(counts - 1)
         weights *= self._idf.take(terms)
-        # What fills rows up to a common width: a term of no weight.
-        terms, weights = np.append(terms, len(self._idf) - 1), np.append(weights, 0.0)
-        sizes = np.diff(bounds)
-        widths = _widths(sizes)
-        out = np.zeros((len(sizes), self.n_columns))
-        for width in np.unique(widths[sizes > 0]).tolist():
+        widths = _widths(np.diff(bounds))
+        out = np.zeros((words.n_rows, self.n_columns))
+        for width in np.unique(widths[widths > 0]).tolist():
             rows = np.flatnonzero(widths == width)
             at = bounds.take(rows)[:, None] + np.arange(width)
-            at[at >= bounds.take(rows + 1)[:, None]] = len(terms) - 1
-            weight = weights.take(at)
-            sums = np.matmul(weight[:, None], self._coef.take(terms.take(at), axis=0))[:, 0]
+            # What a row lacks to the common width are terms of its neighbours, without weight.
+            weight = weights.take(at, mode="clip")
+            weight *= at < bounds.take(rows + 1)[:, None]
+            coef = self._coef.take(terms.take(at, mode="clip"), axis=0)
+            sums = np.matmul(weight[:, None], coef)[:, 0]
             out[rows] = sums / np.sqrt(np.einsum("nk,nk->n", weight, weight))[:, None]
         return np.ascontiguousarray(out.T)
 

@@ -181,7 +181,8 @@ def _tokens(scan: _Scan) -> tuple[Array, Array]:
     continued = scan.continued[inside[scan.continued]]
     if len(continued):
         token = np.searchsorted(starts, continued, side="right") - 1
-        characters = sizes - np.bincount(token, minlength=len(starts))
+        characters = sizes.copy()
+        np.subtract.at(characters, token, 1)
     kept = np.flatnonzero(characters >= 2)
     return starts.take(kept), sizes.take(kept)
 
