@@ -146,7 +146,7 @@ def _problem(one: Reject) -> str:
 def cut_off(description: pa.Array) -> pa.Array:
     """Whether each description ends as truncated ones do; the rule is that of the flag."""
     tail = pc.utf8_slice_codeunits(description, -_TAIL)
-    return pc.match_substring_regex(tail, _CUT_OFF.replace(r"\u2026", "\u2026"))
+    return pc.match_substring_regex(tail, _CUT_OFF)
 
 
 def foreign(text: str) -> bool:
