@@ -197,7 +197,7 @@ class _Union:
             if again and not differs:
                 return Outcome(sheet, number, key, "known")
             kind = "agreed" if not differs else "replaced" if self._overwrite else "kept"
-            counted = said is not None and said.get("outcome") != "kept"
+            counted = said is not None and said.get("merged") != "kept"
             row = _recoded(old, row, kind, counted=counted)
         if broken := _broken(row):
             return Outcome(sheet, number, line["id"], "refused", broken)
@@ -209,7 +209,7 @@ class _Union:
         if not (again and kind == "kept"):
             answers = {c: line[c] for c in ("role", *PRACTICES, "confidence", "note")}
             about = {"id": key, "coder": self._coder, "date": self._date, "sheet": sheet}
-            codebook = {"codebook": taxonomy.load().version, "outcome": kind, "differs": differs}
+            codebook = {"codebook": taxonomy.load().version, "merged": kind, "differs": differs}
             self.records.append(about | codebook | answers)
             self._said[key, self._coder] = self.records[-1]
         return Outcome(sheet, number, key, kind, differs)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from cxjobs import evaluate, metrics
 from cxjobs.dataset import COMPOSED, splits
 from cxjobs.errors import DataError
 from cxjobs.features import Block
+from cxjobs.flags import DISTRUSTED
 from cxjobs.intervals import bootstrap_all
 from cxjobs.model import JobClassifier
 from cxjobs.taxonomy import CX, REVIEW, ROLES, label_of
@@ -42,7 +44,7 @@ USELESS = frozenset({"no_title", "not_english"})
 POOL = 10
 """Doubtful postings among which one is picked for its difference from the others."""
 
-SHOWN = 3000
+SHOWN = 6000
 """Characters of a description on a sheet; the coder answers for what is shown."""
 
 
@@ -107,13 +109,16 @@ def pick(frame: pd.DataFrame, n: int) -> pd.DataFrame:
 def doubt(frame: pd.DataFrame) -> Array:
     """Doubt about each answer, 0 to 1: the mean of three signs of it.
 
-    They are the label ``review``, the entropy of the probability of CX management in bits, and
-    how near the runner-up's probability is to the role's.
+    They are the label ``review`` (where it isn't for a text that can't be trusted), the entropy of
+    the probability of CX management in bits, and how near the runner-up's probability is to the
+    role's.
     """
+    trusted = ~frame["flags"].str.split(",").map(lambda f: bool(DISTRUSTED & set(f)))
     p = frame["cx_probability"].to_numpy(float).clip(1e-12, 1 - 1e-12)
     entropy = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     lead = (frame["role_probability"] - frame["runner_up_probability"]).to_numpy(float)
-    return np.asarray(((frame["label"] == REVIEW).to_numpy() + entropy + 1 - lead) / 3)
+    undecided = ((frame["label"] == REVIEW) & trusted).to_numpy(float)
+    return np.asarray((undecided + entropy + 1 - lead) / 3)
 
 
 def spread(texts: Sequence[str], weight: Array, n: int) -> NDArray[np.intp]:
@@ -170,7 +175,7 @@ def suspects(coded: NDArray[np.str_], probability: Array) -> NDArray[np.intp]:
     DataError
         If a given role is none.
     """
-    if strange := sorted(set(coded) - set(ROLES)):
+    if strange := sorted(set(map(str, coded)) - set(ROLES)):
         raise DataError(f"{strange[0]!r} is no role. Known: {', '.join(ROLES)}.")
     given = np.array([ROLES.index(role) for role in coded], dtype=int)
     rows = np.arange(len(given))
@@ -228,8 +233,7 @@ def answer_out_of_fold(
     p = np.zeros((len(table), len(ROLES)))
     for k, (train, held) in enumerate(splits(table, n_splits=n_splits, seed=seed), start=1):
         tell(f"answering out of fold, part {k}")
-        model = evaluate.fit(JobClassifier(**estimator.get_params()), table.iloc[train])
-        p[held] = model.predict_proba(table.iloc[held])
+        p[held] = _answers_of(estimator, table.iloc[train], table.iloc[held])
     order = np.argsort(-p, axis=1)[:, :2]
     rows, names = np.arange(len(table)), np.array(ROLES)
     return pd.DataFrame(
@@ -320,8 +324,7 @@ def curve(
                 known = train[~reviewed[train]] if name == "before" else train
                 last = np.quantile(np.unique(rank[known]), share)
                 known = known[rank[known] <= last]
-                model = evaluate.fit(JobClassifier(**estimator.get_params()), table.iloc[known])
-                p[held] = model.predict_proba(table.iloc[held])
+                p[held] = _answers_of(estimator, table.iloc[known], table.iloc[held])
                 sizes.append(len(known))
             points.append(
                 {
@@ -332,6 +335,13 @@ def curve(
                 }
             )
     return pd.DataFrame(points)
+
+
+def _answers_of(estimator: JobClassifier, train: pd.DataFrame, held: pd.DataFrame) -> Array:
+    """Role probabilities of held-out rows; one thread, so that a run can be repeated exactly."""
+    with threadpool_limits(1):
+        model = evaluate.fit(JobClassifier(**estimator.get_params()), train)
+        return model.predict_proba(held)
 
 
 def _figures(table: pd.DataFrame, p: Array, replicates: int) -> dict[str, float]:

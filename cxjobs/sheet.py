@@ -73,7 +73,7 @@ def write(path: str | Path, rows: Iterable[Mapping[str, str]]) -> None:
     Parameters
     ----------
     path : str or Path
-        Ends in ``.xlsx``, or is written as CSV: UTF-8 with the mark that spreadsheets look for.
+        Ends in ``.xlsx``, or is written as CSV.
     rows : iterable of mapping
         Text by column; what is missing is empty.
 
@@ -85,8 +85,8 @@ def write(path: str | Path, rows: Iterable[Mapping[str, str]]) -> None:
         If it is XLSX and openpyxl is not installed.
     """
     path = Path(path)
-    listed = [[guard(str(row.get(c, ""))[:LONGEST]) for c in COLUMNS] for row in rows]
-    data = _xlsx(listed) if path.suffix.lower() == ".xlsx" else to_csv(listed)
+    cells = table(rows)
+    data = _xlsx(cells) if path.suffix.lower() == ".xlsx" else to_csv(cells)
     beside = path.with_name(f"{path.name}.part")
     try:
         beside.write_bytes(data)
@@ -95,10 +95,18 @@ def write(path: str | Path, rows: Iterable[Mapping[str, str]]) -> None:
         raise FormatError(f"{path}: cannot be written: {error.strerror or error}.") from None
 
 
-def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
-    """Guarded rows under the header, as the bytes of a CSV."""
+def table(rows: Iterable[Mapping[str, str]]) -> list[list[str]]:
+    """Guarded cells, the header first; columns that a person has added come last."""
+    rows = list(rows)
+    columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
+    body = [[guard(row.get(column, "")[:LONGEST]) for column in columns] for row in rows]
+    return [[guard(column) for column in columns], *body]
+
+
+def to_csv(cells: Iterable[Iterable[str]]) -> bytes:
+    """Rows as CSV: UTF-8 with the mark that spreadsheets look for."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([COLUMNS, *rows])
+    csv.writer(text).writerows(cells)
     return text.getvalue().encode("utf-8-sig", "replace")
 
 
@@ -113,7 +121,8 @@ def read(path: str | Path) -> list[dict[str, str]]:
     Returns
     -------
     list of dict of str to str
-        Text by column, without guards; answers without space around them.
+        Text by column, without guards; answers without space around them. Columns that a person
+        has added come last.
 
     Raises
     ------
@@ -129,10 +138,10 @@ def read(path: str | Path) -> list[dict[str, str]]:
             f"{path}: is no review sheet, it lacks the column {missing[0]!r}. "
             "Try: a sheet of cxjobs review pick."
         )
-    place = {c: header.index(c) for c in COLUMNS if c in header}
     found = []
     for cells in rows:
-        row = {c: unguard(cells[place[c]]) if c in place else "" for c in COLUMNS}
+        there = dict(zip(map(unguard, header), map(unguard, cells), strict=True))
+        row = dict.fromkeys(COLUMNS, "") | there
         found.append(row | {c: row[c].strip() for c in ASKED})
     return found
 
@@ -175,7 +184,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _xlsx(rows: list[list[str]]) -> bytes:
+def _xlsx(cells: list[list[str]]) -> bytes:
     """The sheet with lists to choose from, and the codebook on a second one."""
     from tempfile import SpooledTemporaryFile
 
@@ -187,21 +196,20 @@ def _xlsx(rows: list[list[str]]) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "review"
-    sheet.append(list(COLUMNS))
-    for row in rows:
+    for row in cells:
         sheet.append([_ILLEGAL.sub("", cell) for cell in row])
     for line in sheet.iter_rows(min_row=2):
         for cell in line:
             cell.number_format = "@"
             cell.alignment = Alignment(vertical="top", wrap_text=True)
-    for k, column in enumerate(COLUMNS, start=1):
+    for k, column in enumerate(cells[0], start=1):
         letter = get_column_letter(k)
         sheet.column_dimensions[letter].width = _WIDTHS.get(column, 14)
-        if column in CHOICES and rows:
+        if column in CHOICES and len(cells) > 1:
             choice = DataValidation("list", formula1=f'"{",".join(CHOICES[column])}"')
             choice.error = f"One of: {', '.join(CHOICES[column])}"
             choice.showErrorMessage = True
-            choice.add(f"{letter}2:{letter}{len(rows) + 1}")
+            choice.add(f"{letter}2:{letter}{len(cells)}")
             sheet.add_data_validation(choice)
     sheet.freeze_panes = "C2"
     _codebook(book.create_sheet("codebook"))

@@ -14,7 +14,8 @@ from cxjobs.taxonomy import CX, PRACTICES, ROLES
 
 ROLE_KEYS = dict(zip("123456789abcd", ROLES, strict=True))
 ELEMENT_KEYS = dict(zip("udmow", PRACTICES, strict=True))
-ENTER = ("\r", "\n")
+GONE = ("", "\x04")
+"""What is read where nobody types any more."""
 
 
 class Loop:
@@ -34,6 +35,11 @@ class Loop:
         self.done: list[int] = []
         """Positions of rows coded or skipped since the start, the last one for undo."""
         self.notice = ""
+        """Shown once, below the keys."""
+        self.whole = False
+        """Whether all of the description is shown."""
+        self.ahead: list[str] = []
+        """Keys typed ahead."""
 
     def run(self) -> None:
         """Ask until all rows are coded or the person ends it."""
@@ -72,45 +78,43 @@ class Loop:
     def _ask(self, at: int) -> str:
         """Ask for one posting's role and elements; what the person wants instead, or ``coded``."""
         row = self.rows[at]
-        whole = False
+        menu = [f"[{key}] {taxonomy.load().name(role)}" for key, role in ROLE_KEYS.items()]
+        keys = "[u] undo  [s] skip  [m] model's answer  [?] codebook  [q] quit"
+        self.whole = False
         while True:
-            self._show(at, whole)
-            key = click.getchar()
+            self._show(at, menu, keys)
+            key = self._key()
             if key in ROLE_KEYS:
-                answers = self._elements(ROLE_KEYS[key], row)
+                answers = self._elements(at, ROLE_KEYS[key])
                 if answers is None:
                     continue
                 self._save(at, answers)
                 return "coded"
-            if key in ("", "q", "\x04"):
+            if key in ("q", *GONE):
                 return "quit"
             if key in ("u", "s"):
                 return {"u": "undo", "s": "skip"}[key]
-            if key == "?":
-                self._codebook(taxonomy.load().roles)
-            elif key == "m":
+            if key == "m":
                 said = f"{row['model_role']} {row['model_probability']}"
                 self.notice = f"model: {said}. {row['evidence']}\npicked because {row['why']}"
-            elif key == " ":
-                whole = not whole
             else:
-                self.notice = f"{key!r} is no key here."
+                self._common(key, taxonomy.load().roles)
 
-    def _elements(self, role: str, row: dict[str, str]) -> dict[str, str] | None:
+    def _elements(self, at: int, role: str) -> dict[str, str] | None:
         """Ask for the practice elements; None where the person goes back."""
         answers = {"role": role, "confidence": "high", **dict.fromkeys(PRACTICES, "")}
-        if not row["description"].strip():
+        if not self.rows[at]["description"].strip():
             return answers
         chosen: set[str] = set()
+        keys = "[Enter] save  [-] save without elements  [Backspace] another role  [?] codebook"
+        name = taxonomy.load().name(role)
         while True:
-            marks = "  ".join(
+            marks = [
                 f"[{key}] {element}{' ✓' if element in chosen else ''}"
                 for key, element in ELEMENT_KEYS.items()
-            )
-            click.echo(f"\n{click.style(role, bold=True)}, confidence {answers['confidence']}")
-            click.echo(f"{marks}\n[Enter] save  [-] save without elements  [l] low confidence")
-            click.echo("[?] what they mean  [Backspace] another role")
-            key = click.getchar()
+            ]
+            self._show(at, [*marks, f"[l] {answers['confidence']} confidence"], f"{name}: {keys}")
+            key = self._key()
             if key in ELEMENT_KEYS:
                 chosen ^= {ELEMENT_KEYS[key]}
             elif key == "l":
@@ -120,29 +124,42 @@ class Loop:
                 return answers
             elif key in ("\x7f", "\x08", "\x1b"):
                 return None
-            elif key in ("", "\x04"):
+            elif key in GONE:
                 raise click.Abort
-            elif key == "?":
-                self._codebook(taxonomy.load().practices)
-            elif key in ENTER:
+            elif key in ("\r", "\n"):
                 central = len(chosen & {"understand", "design", "manage"})
-                if role == CX and ("whole" not in chosen or central < 2):
-                    click.echo("CX management needs whole, and two of understand, design, manage.")
-                    continue
-                return answers | {e: str(int(e in chosen)) for e in PRACTICES}
+                if role != CX or ("whole" in chosen and central > 1):
+                    return answers | {e: str(int(e in chosen)) for e in PRACTICES}
+                self.notice = "CX management needs whole, and two of understand, design, manage."
+            else:
+                self._common(key, taxonomy.load().practices)
 
-    def _show(self, at: int, whole: bool) -> None:
+    def _common(self, key: str, entries: tuple[taxonomy.Entry, ...]) -> None:
+        """Keys that do the same everywhere."""
+        if key == "?":
+            self._codebook(entries)
+        elif key == " ":
+            self.whole = not self.whole
+        else:
+            self.notice = f"{key!r} is no key here."
+
+    def _key(self) -> str:
+        """One key; what is typed ahead comes in one piece, as does an arrow key."""
+        if not self.ahead:
+            typed = click.getchar()
+            self.ahead = [typed] if typed.startswith("\x1b") else list(typed)
+        return self.ahead.pop(0) if self.ahead else ""
+
+    def _show(self, at: int, menu: list[str], keys: str) -> None:
         row = self.rows[at]
         width, height = shutil.get_terminal_size((100, 40))
-        coded = sum(bool(one["role"]) for one in self.rows)
-        menu = [f"[{key}] {taxonomy.load().name(role)}" for key, role in ROLE_KEYS.items()]
         column = max(map(len, menu)) + 2
         across = max((width - 1) // column, 1)
         bottom = [
             "".join(f"{cell:<{column}}" for cell in menu[i : i + across]).rstrip()
             for i in range(0, len(menu), across)
         ]
-        bottom.append("[u] undo  [s] skip  [m] model's answer  [?] codebook  [q] quit")
+        bottom.append(keys)
         bottom += [part for line in self.notice.split("\n") for part in _lines(line, width)]
         body = [
             part
@@ -150,12 +167,13 @@ class Loop:
             for part in _lines(line, width)
         ]
         room = max(height - len(bottom) - 6, 3)
-        if not whole and len(body) > room:
+        if not self.whole and len(body) > room:
             more = len(body) - room + 1
             body = [*body[: room - 1], f"... {more} more lines: [space] shows them"]
+        coded = sum(bool(one["role"]) for one in self.rows)
+        title = " · ".join(filter(None, (printable(row["title"]), printable(row["company"]))))
         click.clear()
         click.echo(f"{at + 1} of {len(self.rows)}, {coded} coded")
-        title = " · ".join(filter(None, (printable(row["title"]), printable(row["company"]))))
         click.echo(click.style(title, bold=True) + "\n")
         click.echo("\n".join(body) + "\n")
         click.echo("\n".join(bottom))
@@ -174,7 +192,7 @@ class Loop:
                 if line:
                     click.echo(textwrap.indent("\n".join(_lines(line, width - 3)), "   "))
         click.echo("\nAny key goes back.")
-        click.getchar()
+        self._key()
 
 
 def _lines(text: str, width: int) -> list[str]:

@@ -87,8 +87,7 @@ def pick(
         for row in picked.to_dict("records")
     ]
     if output == "-":
-        cells = ([sheet.guard(row.get(c, "")) for c in sheet.COLUMNS] for row in rows)
-        click.get_binary_stream("stdout").write(sheet.to_csv(cells))
+        click.echo(sheet.to_csv(sheet.table(rows)), nl=False)
     else:
         if Path(output).exists():
             _keep_coded(output)
