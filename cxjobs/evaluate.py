@@ -9,7 +9,6 @@ scored as it is, on postings from elsewhere.
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +99,7 @@ def out_of_fold(
     fresh = {**estimator.get_params(), "posting_temperature": 1.0, "title_temperature": 1.0}
     scores = {basis: np.full((repeats, len(frame), 18), np.nan) for basis in BASES}
     for repeat in range(repeats):
-        for train, held in _folds(frame, n_splits, seed + repeat):
+        for train, held in splits(frame, n_splits=n_splits, seed=seed + repeat):
             model = fit(JobClassifier(**fresh), frame.iloc[train])
             told = held[(frame["basis"].iloc[held] == "posting").to_numpy()]
             for basis in BASES:
@@ -109,15 +108,6 @@ def out_of_fold(
     return OutOfFold(
         frame[postings].reset_index(drop=True), {b: s[:, postings] for b, s in scores.items()}
     )
-
-
-def _folds(
-    frame: pd.DataFrame, n_splits: int, seed: int
-) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    with warnings.catch_warnings():
-        # A role with fewer postings than folds is held in some of them only; nothing to mend.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return list(splits(frame, n_splits=n_splits, seed=seed))
 
 
 def fit(estimator: JobClassifier, frame: pd.DataFrame) -> JobClassifier:

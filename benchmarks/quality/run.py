@@ -17,7 +17,6 @@ import argparse
 import json
 import sys
 import tempfile
-import warnings
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -61,7 +60,6 @@ def main() -> None:
     )
     asked = ask.parse_args()
     stand.EMBEDDINGS = asked.cache / "embeddings.npz"
-    warnings.filterwarnings("ignore", message="The least populated class")
     with threadpool_limits(1):
         found = measure(asked)
     asked.output.mkdir(parents=True, exist_ok=True)
