@@ -181,7 +181,8 @@ class BatchScorer:
             told.told[:] = False
         if not told.told.any():
             by_title = self._field(title, self._title)
-            chances = _chances(by_title.scores + self._intercept["title"])
+            by_title.scores[:] += self._intercept["title"]
+            chances = _chances(by_title.scores)
             return _Part(by_title, told, chances, chances[ROLES.index(CX)])
         by_title = self._field(title, self._title_both)
         scores = by_title.scores[:_WIDTH] + self._intercept["title"]
@@ -190,13 +191,9 @@ class BatchScorer:
         return _Part(by_title, told, _chances(np.where(told.told, by_both, scores)), title_cx)
 
     def _field(self, texts: pa.LargeStringArray, block: _Block) -> _Field:
-        field = _Field(
-            texts,
-            {},
-            np.zeros((4, len(texts)), np.int64),
-            np.zeros(len(texts), bool),
-            np.zeros((block.n_columns, len(texts))),
-        )
+        n = len(texts)
+        scores = np.zeros((block.n_columns, n))
+        field = _Field(texts, {}, np.zeros((4, n), np.int64), np.zeros(n, bool), scores)
         if not len(bytes_of(texts)[1]):
             return field
         for piece in pieces(texts, ROWS, BYTES):
