@@ -130,9 +130,10 @@ def fields_of(
     if mapping:
         fields = _with_mapping(fields, mapping, names, where)
     if not fields.title:
+        alone = " If there is no header line, put one in: title." if len(names) == 1 else ""
         raise FormatError(
             f"{where}: no column holds the title. Columns: {_listed(names)}."
-            " Say which one with --map title=COLUMN, and --map description=COLUMN."
+            f" Say which one with --map title=COLUMN, and --map description=COLUMN.{alone}"
         )
     return fields
 
