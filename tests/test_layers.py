@@ -20,7 +20,7 @@ LAYERS = [
     ["scorer"],
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],
     ["answer"],
-    ["postings"],
+    ["postings", "spark"],
     ["answered", "diff", "sheet", "review", "merge"],
     ["intake", "study", "charts", "page", "report"],
     ["cli"],
