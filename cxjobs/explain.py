@@ -144,7 +144,7 @@ class Explanation:
             lines.append("practice elements and the words that speak for them most")
         for p in self.practice if self.basis == "posting" else ():
             mark = "yes" if p.present else "no"
-            quotes = "; ".join(plain(t.quote) for t in p.terms) if p.present else ""
+            quotes = "; ".join(map(named, p.terms)) if p.present else ""
             lines.append(f"  {mark:<3} {p.element:<10} {p.probability:>4.0%}  {quotes}".rstrip())
         return "\n".join(lines)
 
@@ -304,6 +304,11 @@ def printable(text: str) -> str:
     'Head of CX'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def named(term: Term) -> str:
+    """A term's words on one line, marked where they stand in the title."""
+    return ("title: " if term.block == "title" else "") + plain(term.quote)
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from cxjobs.explain import LISTED, plain, tokens_of
+from cxjobs.explain import LISTED, named, plain, tokens_of
 from cxjobs.taxonomy import load
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _FOR, _AGAINST = "0,114,178", "213,94,0"  # told apart by all kinds of colour vi
 
 
 def word_weights(why: Explanation, block: str) -> dict[tuple[int, int], float]:
-    """What each word of a block adds: a term's weight shared out over all words it covers.
+    """How strongly each word of a block speaks, wherever it stands.
 
     Parameters
     ----------
@@ -34,21 +34,18 @@ def word_weights(why: Explanation, block: str) -> dict[tuple[int, int], float]:
     Returns
     -------
     dict of (int, int) to float
-        Weight by start and end in the cleaned text; those of both blocks and the intercept sum to
-        the explanation's score.
+        Weight by start and end in the cleaned text. A term's weight is shared out over the words
+        that one place of it covers; the places of a repeated term all have it in full.
     """
-    starts = [(start, end) for _, start, end in tokens_of(getattr(why, block))]
-    ends = {end: i for i, (_, end) in enumerate(starts)}
-    first = {start: i for i, (start, _) in enumerate(starts)}
+    words = [(start, end) for _, start, end in tokens_of(getattr(why, block))]
+    last = {end: i for i, (_, end) in enumerate(words)}
+    first = {start: i for i, (start, _) in enumerate(words)}
     weights: dict[tuple[int, int], float] = {}
     for term in why.terms:
-        if term.block != block:
-            continue
-        share = term.weight / len(term.spans)
-        for start, end in term.spans:
-            covered = starts[first[start] : ends[end] + 1]
+        for start, end in term.spans if term.block == block else ():
+            covered = words[first[start] : last[end] + 1]
             for word in covered:
-                weights[word] = weights.get(word, 0.0) + share / len(covered)
+                weights[word] = weights.get(word, 0.0) + term.weight / len(covered)
     return weights
 
 
@@ -71,7 +68,7 @@ def marked(why: Explanation, block: str) -> str:
         )
         parts.append(
             f"{escape(text[done:start])}<mark style='{style}' title='{weight:+.2f}'>"
-            f"{escape(text[start:end])}<sup>{sign * level}</sup></mark>"
+            f"{escape(text[start:end])}<sup style='line-height:0'>{sign * level}</sup></mark>"
         )
         done = end
     return "".join([*parts, escape(text[done:])])
@@ -110,7 +107,7 @@ def to_html(why: Explanation) -> str:
     practice = "".join(
         f"<li>{escape(names.name(p.element))}: {'yes' if p.present else 'no'} ({p.probability:.0%})"
         + (": " if p.present and p.terms else "")
-        + ("; ".join(f"<bdi>{escape(plain(t.quote))}</bdi>" for t in p.terms) if p.present else "")
+        + ("; ".join(f"<bdi>{escape(named(t))}</bdi>" for t in p.terms) if p.present else "")
         + "</li>"
         for p in why.practice
     )
