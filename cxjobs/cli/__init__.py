@@ -6,7 +6,6 @@ check, 2 wrong use or unusable input, 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -72,7 +71,10 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; the entry point of the installed command."""
+    """Run the command line; the entry point of the installed command.
+
+    Where a pipe is closed early, click ends silently.
+    """
     try:
         # Outside of its standalone mode, click returns the code that a command exits with.
         sys.exit(group(prog_name="cxjobs", standalone_mode=False))
@@ -82,7 +84,3 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader has gone; keep the interpreter from complaining at shutdown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
