@@ -10,7 +10,6 @@ A change of what ``clean`` returns changes what a trained model sees: raise ``VE
 
 from __future__ import annotations
 
-import html
 import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -93,7 +92,9 @@ def strip_markup(text: str) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    return html.unescape(f"&{match[1]};")
+    from html import unescape
+
+    return unescape(f"&{match[1]};")
 
 
 def _blank(match: re.Match[str]) -> str:
