@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxjobs.errors import ModelError
-from cxjobs.features import FUNCTION_WORDS, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,6 +98,8 @@ def spellings(word: str) -> list[str]:
     >>> spellings("query"), spellings("business")
     (['query', 'querys', 'queries'], ['business'])
     """
+    from cxjobs.features import tokens
+
     return [s for s in (word, word + "s", word[:-1] + "ies") if tokens(s) == [word]]
 
 
@@ -159,6 +160,8 @@ def compile_arrays(model: JobClassifier) -> dict[str, Array]:
 
 def _compile_words(number: dict[str, int]) -> dict[str, Array]:
     import numpy as np
+
+    from cxjobs.features import FUNCTION_WORDS
 
     known = {word.encode(): FUNCTION for word in sorted(FUNCTION_WORDS)}
     known |= {s.encode(): i for word, i in number.items() for s in spellings(word)}

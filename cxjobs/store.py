@@ -11,8 +11,6 @@ import json
 import math
 import mmap
 import os
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxjobs import text
@@ -31,29 +29,29 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.bin"
 LARGEST_MANIFEST = 16 * 2**20
-"""A manifest of more bytes than this is refused unread."""
+"""A manifest of more bytes than this is refused unparsed."""
 
 _ALIGN = 64
 _TYPES = {"<f8": ("d", 8), "<f4": ("f", 4), "<i4": ("i", 4), "<u8": ("Q", 8), "|u1": ("B", 1)}
 
 
-@dataclass(frozen=True)
 class Folder:
     """An opened model folder.
 
     Attributes
     ----------
-    path : Path
+    path : str
         Where it lies.
     manifest : dict
         The parsed manifest.
-    data : mmap or memoryview
+    data : mmap or bytes
         The bytes of ``arrays.bin``.
     """
 
-    path: Path
-    manifest: dict[str, Any]
-    data: Any
+    def __init__(self, path: str, manifest: dict[str, Any], data: Any) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.data = data
 
     def view(self, name: str) -> Any:
         """One array as a flat typed memoryview, without numpy.
@@ -94,7 +92,7 @@ class Folder:
         return entry
 
 
-def shipped() -> Path:
+def shipped() -> str:
     """Folder of the model that comes with the package.
 
     Raises
@@ -102,9 +100,10 @@ def shipped() -> Path:
     ModelError
         If the installation lacks it.
     """
-    package = Path(__file__).parent
-    for folder in (package / "models" / "default", package.parent / "models" / "default"):
-        if (folder / MANIFEST).is_file():
+    package = os.path.dirname(os.path.abspath(__file__))
+    for above in (package, os.path.dirname(package)):
+        folder = os.path.join(above, "models", "default")
+        if os.path.isfile(os.path.join(folder, MANIFEST)):
             return folder
     raise ModelError(
         f"{package}: the shipped model is missing from this installation. "
@@ -113,13 +112,15 @@ def shipped() -> Path:
 
 
 def write(
-    folder: str | Path, arrays: Mapping[str, np.ndarray[Any, Any]], manifest: Mapping[str, Any]
+    folder: str | os.PathLike[str],
+    arrays: Mapping[str, np.ndarray[Any, Any]],
+    manifest: Mapping[str, Any],
 ) -> None:
     """Write a model folder, complete or not at all.
 
     Parameters
     ----------
-    folder : str or Path
+    folder : str or path
         Created if missing; an older model in it is replaced.
     arrays : mapping of str to ndarray
         Little-endian float64, float32, int32, uint64 or uint8.
@@ -131,6 +132,8 @@ def write(
     ModelError
         If the folder cannot be written.
     """
+    from pathlib import Path
+
     import numpy as np
 
     folder = Path(folder)
@@ -163,12 +166,12 @@ def write(
         ) from None
 
 
-def read(folder: str | Path) -> Folder:
+def read(folder: str | os.PathLike[str]) -> Folder:
     """Open a model folder and verify it: format, text version, sizes, hash.
 
     Parameters
     ----------
-    folder : str or Path
+    folder : str or path
         As `write` left it.
 
     Returns
@@ -181,36 +184,38 @@ def read(folder: str | Path) -> Folder:
     ModelError
         If a file is missing or altered, or the folder needs another version of cxjobs.
     """
-    folder = Path(folder)
+    folder = os.fspath(folder)
     manifest = _read_manifest(folder)
-    stored = manifest["arrays"]
+    stored, path = manifest["arrays"], os.path.join(folder, ARRAYS)
     try:
-        with (folder / ARRAYS).open("rb") as file:
+        with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size != stored["bytes"]:
                 raise ModelError(
-                    f"{folder / ARRAYS}: has {size} bytes, the manifest says {stored['bytes']}: "
+                    f"{path}: has {size} bytes, the manifest says {stored['bytes']}: "
                     "cut or altered. Try: copy the folder again."
                 )
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
     except FileNotFoundError:
-        raise ModelError(f"{folder / ARRAYS}: is missing. Try: copy the folder again.") from None
+        raise ModelError(f"{path}: is missing. Try: copy the folder again.") from None
     except OSError as error:
-        raise ModelError(f"{folder / ARRAYS}: cannot be read: {error.strerror}.") from None
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
     if _sha256(data) != stored["sha256"]:
         raise ModelError(
-            f"{folder / ARRAYS}: was altered after it was written (its SHA-256 differs from the "
+            f"{path}: was altered after it was written (its SHA-256 differs from the "
             "manifest's). Try: copy the folder again."
         )
     return Folder(folder, manifest, data)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
+def _read_manifest(folder: str) -> dict[str, Any]:
+    path = os.path.join(folder, MANIFEST)
     try:
-        if path.stat().st_size > LARGEST_MANIFEST:
+        with open(path, "rb") as file:
+            page = file.read(LARGEST_MANIFEST + 1)
+        if len(page) > LARGEST_MANIFEST:
             raise ModelError(f"{path}: is larger than any manifest should be; refused.")
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(page)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             f"{folder}: is not a model folder (no {MANIFEST} in it). "
@@ -236,7 +241,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _check_index(path: Path, manifest: dict[str, Any]) -> None:
+def _check_index(path: str, manifest: dict[str, Any]) -> None:
     """Refuse an index that points outside the file, before any byte of it is used."""
     try:
         stored = manifest["arrays"]
@@ -310,7 +315,7 @@ def to_classifier(folder: Folder) -> JobClassifier:
     return model
 
 
-def export_joblib(folder: Folder, path: str | Path) -> None:
+def export_joblib(folder: Folder, path: str | os.PathLike[str]) -> None:
     """Write an opened folder's classifier as a joblib file, for those who serve that way.
 
     Loading such a file can run code: cxjobs itself never does.
@@ -320,6 +325,8 @@ def export_joblib(folder: Folder, path: str | Path) -> None:
     ModelError
         If the file cannot be written.
     """
+    from pathlib import Path
+
     import joblib
 
     path = Path(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 CX = "cx_management"
 """The role, and the label, of true customer experience management."""
@@ -113,6 +112,7 @@ def load() -> Taxonomy:
     (13, 5)
     """
     import tomllib
+    from pathlib import Path
 
     raw = tomllib.loads(Path(__file__).with_name("taxonomy.toml").read_text(encoding="utf-8"))
 
