@@ -22,7 +22,7 @@ LAYERS = [
     ["answer"],
     ["postings", "spark"],
     ["answered", "diff", "sheet", "review", "merge"],
-    ["intake", "study", "charts", "page", "report"],
+    ["intake", "examples", "study", "charts", "page", "report"],
     ["cli"],
     ["__main__"],
 ]
