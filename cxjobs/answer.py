@@ -15,7 +15,7 @@ from cxjobs.errors import DataError, ModelError
 from cxjobs.flags import DISTRUSTED, flag_column, flags_of
 from cxjobs.frame import titles_and_descriptions
 from cxjobs.scorer import Scorer
-from cxjobs.taxonomy import CX, PRACTICES, REVIEW, ROLES
+from cxjobs.taxonomy import CX, PRACTICES, REVIEW, ROLES, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,16 +80,13 @@ class Answer:
         return asdict(self)
 
     def __str__(self) -> str:
-        from cxjobs import taxonomy
-
         if self.status != "ok":
             return f"rejected: {self.reason}"
-        names = taxonomy.load()
         lines = [
             f"{self.label}: {self.cx_probability:.0%} likely to be true CX management"
             f" (by {'title and description' if self.basis == 'posting' else 'the title alone'})",
-            f"role: {names.name(self.role)} {self.role_probability:.0%}"
-            f", then {names.name(self.runner_up)} {self.runner_up_probability:.0%}",
+            f"role: {name_of(self.role)} {self.role_probability:.0%}"
+            f", then {name_of(self.runner_up)} {self.runner_up_probability:.0%}",
         ]
         if self.basis == "posting":
             lines.append(f"practice: {self.practice.replace(',', ', ') or 'none of the elements'}")

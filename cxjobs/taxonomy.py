@@ -102,6 +102,17 @@ def label_of(role: str) -> str:
     return CX if role == CX else CONFLATED
 
 
+def name_of(code: str) -> str:
+    """Name of a role or practice element, without reading the file; a test compares.
+
+    Examples
+    --------
+    >>> name_of("cx_management"), name_of("call_center")
+    ('CX management', 'Call center')
+    """
+    return "CX management" if code == CX else code.replace("_", " ").capitalize()
+
+
 @cache
 def load() -> Taxonomy:
     """Read the packaged taxonomy.

@@ -13,6 +13,7 @@ def test_every_entry_is_defined_and_named_once():
     loaded = taxonomy.load()
     names = [e.name for e in loaded.roles + loaded.practices]
     assert len(set(names)) == len(names)
+    assert names == [taxonomy.name_of(e.code) for e in loaded.roles + loaded.practices]
     assert all(len(e.definition) > 40 for e in loaded.roles + loaded.practices)
 
 
