@@ -21,7 +21,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "ftfy")
 """Libraries whose version can change a trained number; the manifest records them."""
 
 PROMISE = {
-    "posting": {"precision": 0.80, "max_lost": 0.10, "confidence": 0.90},
+    "posting": {"precision": 0.80, "max_lost": 0.15, "confidence": 0.90},
     "title": {"precision": 0.80, "max_lost": 0.25, "confidence": 0.90},
 }
 """What the decision promises unless asked otherwise, per basis; see `cxjobs.decision`."""
