@@ -14,6 +14,7 @@ resamples. Writes results.json, figure.png, and the tables between the marks in 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 import tempfile
@@ -72,6 +73,7 @@ def main() -> None:
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """All scores, then all figures, as one plain dict."""
+    asked.digest = dataset.file_hash(asked.data)
     frame = cleaned(dataset.load(asked.data))
     background = dataset.load_background(asked.data.with_name("background.csv"))
     measuring = load_measuring(asked.eval)
@@ -115,9 +117,11 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             ids = measuring["id"].to_numpy(str)[rows]
             sets[kind] = (roles, ids, {n: q[:, rows] for n, q in p.items()})
     print("intervals", file=sys.stderr)
+    if dataset.file_hash(asked.data) != asked.digest:
+        sys.exit(f"{asked.data} has changed meanwhile; run again.")
     return {
         "versions": {name: v for name in PEERS if (v := installed(name))},
-        "data": dataset.file_hash(asked.data),
+        "data": asked.digest,
         "draws": asked.repeats,
         "replicates": asked.replicates,
         "sets": {
@@ -173,10 +177,13 @@ def cached(
     Delete the folder after a change to how text is cleaned or folds are drawn.
     """
     parts: list[bytes] = [
-        asked.data.read_bytes(),
-        *((HERE / name).read_bytes() for name in ("contestants.py", "rules.toml")),
+        asked.digest.encode(),
+        (HERE / "rules.toml").read_bytes(),
+        *(inspect.getsource(part).encode() for part in (one.score, Fold, stand.embed)),
         b"" if whole is None else sha256(whole.test.to_json().encode()).digest(),
-        repr([one.name, asked.repeats, text.VERSION, [installed(p) for p in PEERS]]).encode(),
+        repr(
+            [one.name, one.grid, asked.repeats, text.VERSION, [installed(p) for p in PEERS]]
+        ).encode(),
     ]
     key = sha256(b"\0".join(sha256(part).digest() for part in parts)).hexdigest()[:16]
     path = asked.cache / f"{key}.npz"

@@ -18,6 +18,14 @@ METRICS = {
 }
 """Key and name of each figure; of the last two, less is better."""
 
+GOALS = {
+    "accuracy": (0.87, "at least"),
+    "macro_f1": (0.85, "at least"),
+    "average_precision": (0.88, "at least"),
+    "calibration_error": (0.05, "at most"),
+}
+"""What was asked of the model on the measuring postings before it was made."""
+
 START, END = "<!-- results -->", "<!-- end of results -->"
 TITLES = {
     "cv": "Grouped cross-validation",
@@ -83,7 +91,38 @@ def body(found: dict[str, Any]) -> str:
                     ],
                 ),
             ]
-    return "\n\n".join([*parts, *closer(found["model"])])
+    return "\n\n".join([*parts, *asked_for(found["figures"]), *closer(found["model"])])
+
+
+def asked_for(figures: dict[str, Any]) -> list[str]:
+    """Goals beside what was reached, and beside the best baseline on each."""
+    of = figures.get("measuring, all", {})
+    rivals = [name for name in of if not name.startswith("cxjobs")]
+    if "cxjobs" not in of or not rivals:
+        return []
+    rows = []
+    for metric, (goal, side) in GOALS.items():
+
+        def value(name: str, metric: str = metric) -> float:
+            return of[name]["figures"][metric]["estimate"]
+
+        best = (max if side == "at least" else min)(rivals, key=value)
+        own = of["cxjobs"]["figures"][metric]
+        met = own["estimate"] >= goal if side == "at least" else own["estimate"] <= goal
+        rows.append(
+            [
+                METRICS[metric],
+                f"{side} {goal}",
+                shown(own),
+                "reached" if met else "not reached",
+                f"{value(best):.3f}, {best}",
+            ]
+        )
+    return [
+        "### Asked for and reached",
+        "On the measuring postings, real and retold together.",
+        table(["figure", "goal", "model", "", "best baseline"], rows),
+    ]
 
 
 def closer(model: dict[str, Any]) -> list[str]:
