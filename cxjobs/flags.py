@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SHORT = 300
-"""Characters of cleaned description below which it is flagged ``short_description``."""
+SHORT = 120
+"""Characters of cleaned description below which it is ``short_description``: a line or two can't
+tell what the job mainly does, and the model has learnt from longer ones only."""
 
 LEAST_KNOWN = 0.4
 """Share of content words that the model must know; below, ``few_known_words``."""
@@ -32,11 +33,15 @@ FLAGS = (
 )
 """Flags in the order in which an answer lists them; ``duplicate_of:<id>`` may follow."""
 
-DISTRUSTED = frozenset({"no_title", "not_english", "few_known_words"})
+DISTRUSTED = frozenset({"no_title", "short_description", "not_english", "few_known_words"})
 """Flags with which the label is ``review``, whatever the probability."""
 
-_CUT_OFF = r"(?:…|\.\.\.|&hellip;|\[\+[0-9]+ chars\])(?:\s|</?[A-Za-z]+/?>)*\z"
-_TAIL = 80
+CUT_OFF = r"(?:…|\.\.\.|&hellip;|\[\+[0-9]+ chars\])(?:\s|</?[A-Za-z]+/?>)*\z"
+"""How a truncated description ends, as a regular expression for RE2."""
+
+TAIL = 80
+"""Characters at the end of a description in which `CUT_OFF` is sought."""
+
 _SETS = tuple(
     ",".join(f for k, f in enumerate(FLAGS) if bits >> k & 1) for bits in range(2 ** len(FLAGS))
 )
@@ -67,7 +72,7 @@ def flags_of(score: Any, description: str) -> list[str]:
     """Flags of one posting, by its score and its raw description."""
     import re
 
-    cut_off = re.search(_CUT_OFF.replace(r"\z", r"\Z"), description[-_TAIL:]) is not None
+    cut_off = re.search(CUT_OFF.replace(r"\z", r"\Z"), description[-TAIL:]) is not None
     return [flag for flag, doubt in zip(FLAGS, doubts(score, cut_off), strict=True) if doubt]
 
 
@@ -77,8 +82,8 @@ def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    tail = pc.utf8_slice_codeunits(description, start=-_TAIL)
-    cut_off = pc.match_substring_regex(tail, _CUT_OFF).fill_null(False)
+    tail = pc.utf8_slice_codeunits(description, start=-TAIL)
+    cut_off = pc.match_substring_regex(tail, CUT_OFF).fill_null(False)
     cut_off = cut_off.to_numpy(zero_copy_only=False)
     bits = np.zeros(len(cut_off), np.int32)
     for k, doubt in enumerate(doubts(scores, cut_off)):

@@ -76,7 +76,13 @@ def test_flags(model, title, description, flags):
 
 
 @pytest.mark.parametrize(
-    ("title", "description"), [("", LONG), ("zzzz", ""), ("x", "ll mm nn " * 40)]
+    ("title", "description"),
+    [
+        ("", LONG),
+        ("zzzz", ""),
+        ("journey lead", "journey loyalty governance of us"),
+        ("x", "ll mm nn " * 40),
+    ],
 )
 def test_what_cannot_be_trusted_is_for_review(model, title, description):
     assert model.predict(title, description).label == "review"

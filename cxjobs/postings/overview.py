@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from cxjobs.features import FUNCTION_WORDS
-from cxjobs.flags import _CUT_OFF, _TAIL, JUDGED_FROM, LEAST_FUNCTION
+from cxjobs.flags import CUT_OFF, TAIL, JUDGED_FROM, LEAST_FUNCTION
 from cxjobs.postings.duplicates import Duplicates
 from cxjobs.postings.sources import PARTS, known
 
@@ -145,8 +145,8 @@ def _problem(one: Reject) -> str:
 
 def cut_off(description: pa.Array) -> pa.Array:
     """Whether each description ends as truncated ones do; the rule is that of the flag."""
-    tail = pc.utf8_slice_codeunits(description, -_TAIL)
-    return pc.match_substring_regex(tail, _CUT_OFF)
+    tail = pc.utf8_slice_codeunits(description, -TAIL)
+    return pc.match_substring_regex(tail, CUT_OFF)
 
 
 def foreign(text: str) -> bool:
