@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from cxjobs.features import FUNCTION_WORDS
-from cxjobs.flags import CUT_OFF, TAIL, JUDGED_FROM, LEAST_FUNCTION
+from cxjobs.flags import CUT_OFF, JUDGED_FROM, LEAST_FUNCTION, TAIL
 from cxjobs.postings.duplicates import Duplicates
 from cxjobs.postings.sources import PARTS, known
 
