@@ -6,6 +6,7 @@ check, 2 wrong use or unusable input, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -84,3 +85,18 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
+    except (OSError, MemoryError) as error:
+        _fail(error)
+
+
+def _fail(error: OSError | MemoryError) -> None:
+    """Tell of a full disk, a stream that cannot be written, or a memory that is used up."""
+    if isinstance(error, MemoryError):
+        text = "out of memory. Try: smaller files, fewer --jobs, or a machine with more."
+    else:
+        place = error.filename or "standard output, or the folder for temporary files (TMPDIR)"
+        text = f"{place}: {error.strerror or error}."
+    click.echo(f"Error: {text}", err=True)
+    # What is left in the buffer cannot be written either, and would end in a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(2)

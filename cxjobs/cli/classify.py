@@ -223,8 +223,14 @@ def _tell(summary: Summary, quiet: bool, summary_file: str | None) -> None:
         if summary_file == "-":
             click.echo(text, nl=False)
         else:
-            with open(summary_file, "w", encoding="utf-8") as file:
-                file.write(text)
+            try:
+                with open(summary_file, "w", encoding="utf-8") as file:
+                    file.write(text)
+            except OSError as error:
+                raise click.ClickException(
+                    f"{summary_file}: the summary cannot be written: {error.strerror}."
+                    " The answers are in their place."
+                ) from error
     if quiet:
         return
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""

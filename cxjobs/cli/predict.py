@@ -29,8 +29,13 @@ def _text(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
         ) from None
 
 
+def _title(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noqa: ARG001
+    """Take what was typed as UTF-8, also where the locale knows no such letters."""
+    return os.fsencode(value).decode("utf-8", "replace")
+
+
 @click.command()
-@click.argument("title")
+@click.argument("title", callback=_title)
 @click.option("--description", callback=_text, help="Text, @FILE, or - for stdin.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--explain", is_flag=True, help="Show the terms that decided.")

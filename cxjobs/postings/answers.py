@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from cxjobs.errors import CxjobsError
+
 if TYPE_CHECKING:
     from cxjobs.postings.batch import Batch
 
@@ -34,6 +36,11 @@ def answered(
     Yields
     ------
     tuple of Batch and pyarrow.Table
+
+    Raises
+    ------
+    CxjobsError
+        If a worker process dies.
     """
     if jobs == 1:
         answer = load()
@@ -41,7 +48,7 @@ def answered(
             yield batch, answer(batch.title, batch.description)
         return
     import joblib
-    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
     workers = joblib.effective_n_jobs(jobs)
     pool = ProcessPoolExecutor(workers, initializer=_prepare, initargs=(load,))
@@ -56,6 +63,11 @@ def answered(
         while waiting:
             first, future = waiting.popleft()
             yield first, future.result()
+    except BrokenProcessPool as error:
+        raise CxjobsError(
+            "A worker process died: it was killed, or its memory was used up."
+            " Run again with fewer --jobs; with --resume where the output is a file."
+        ) from error
     finally:
         pool.shutdown(wait=True, kill_workers=True)
 

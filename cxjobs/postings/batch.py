@@ -174,6 +174,11 @@ def valid(text: str) -> str:
     return text
 
 
+def overlong(most: int) -> str:
+    """Reason of a reject that does not hold all of its line."""
+    return f"a line of over {most} bytes; only its beginning stands here"
+
+
 def shown(data: bytes) -> str:
     r"""Bytes as text for a reject; what is not UTF-8 is written as ``\xNN``.
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from cxjobs.errors import FormatError
-from cxjobs.postings.batch import Reject, shown
+from cxjobs.postings.batch import Reject, overlong, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,10 +118,31 @@ def read(
     FormatError
         Where the header cannot be read.
     """
-    names, offset = header(stream.head(), dialect, stream.path)
+    names, offset = header(opening(stream, dialect), dialect, stream.path)
     skipped = stream.read(offset)
     line = 1 + skipped.count(dialect.newline.encode())
     return names, _pieces(stream, dialect, names, line, chunk)
+
+
+def opening(stream: Stream, dialect: Dialect) -> bytes:
+    """First bytes of a table, not taken: with its whole first line, however many columns it has.
+
+    Raises
+    ------
+    FormatError
+        Where the first line is longer than any header.
+    """
+    separator = dialect.newline.encode()
+    head, more = stream.head(), True
+    while separator not in head and more:
+        if len(head) > LONGEST:
+            raise FormatError(
+                f"{stream.path}: line 1 has over {LONGEST} bytes; is this a table?"
+                " Give --format or --encoding."
+            )
+        longer = stream.head(2 * len(head))
+        head, more = longer, len(longer) > len(head)
+    return head
 
 
 def header(head: bytes, dialect: Dialect, path: str) -> tuple[list[str], int]:
@@ -146,25 +167,40 @@ def header(head: bytes, dialect: Dialect, path: str) -> tuple[list[str], int]:
         raise FormatError(
             f"{path}: line 1: the header cannot be read as CSV: {error}. Mend its quotes."
         ) from error
-    names: list[str] = []
-    for name in row:
-        unique, count = name.replace(_RETURN, "\r"), 2
+    return _unique(row), sum(map(len, lines[: feed.next]))
+
+
+def _unique(row: Sequence[str]) -> list[str]:
+    """Names as valid text, each once: what comes again gets a number."""
+    names: dict[str, None] = {}
+    again: dict[str, int] = {}
+    for cell in row:
+        text = cell.replace(_RETURN, "\r")
+        name = unique = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         while unique in names:
-            unique, count = f"{name}_{count}", count + 1
-        names.append(unique.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    return names, sum(map(len, lines[: feed.next]))
+            again[name] = again.get(name, 1) + 1
+            unique = f"{name}_{again[name]}"
+        names[unique] = None
+    return list(names)
 
 
 def _pieces(
     stream: Stream, dialect: Dialect, names: list[str], line: int, chunk: int
 ) -> Iterator[Piece]:
-    rest = b""
+    rest, separator = b"", dialect.newline.encode()
     fast = dialect.escape is None and dialect.newline == "\n"
     while True:
         more = stream.read(max(chunk - len(rest), chunk // 4, 1))
         final = not more
         data = rest + more
         used = 0
+        if not final and len(data) >= LONGEST and separator not in data:
+            # A line that does not end, however long it gets, must not fill the memory.
+            reject = Reject(stream.path, line, shown(data), overlong(LONGEST))
+            yield Piece(_strings([[] for _ in names], names), (reject,))
+            stream.skip_past(separator)
+            rest, line = b"", line + 1
+            continue
         if not data:
             return
         if fast and (clean := clean_prefix(data, dialect.delimiter, final=final)):
@@ -309,10 +345,6 @@ def exact_rows(
                 start += 1
     finally:
         csv.field_size_limit(limit)
-    # A line that does not end, however long it gets, must not fill the memory.
-    if not start and not final and len(data) - cut >= LONGEST:
-        rejects.append(Reject(path, line, shown(data), f"a line of over {LONGEST} bytes"))
-        return Piece(_strings(columns, names), tuple(rejects)), len(data), 0
     used = sum(map(len, lines[:start]))
     return Piece(_strings(columns, names), tuple(rejects)), used, start
 

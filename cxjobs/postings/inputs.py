@@ -179,6 +179,13 @@ class Stream:
         self._buffer = self._buffer[len(data) :]
         return data
 
+    def skip_past(self, mark: bytes) -> None:
+        """Take all up to the next ``mark``, one byte, and the mark; all there is without one."""
+        at = -1
+        while at < 0 and (data := self._fill(HEAD)):
+            at = data.find(mark)
+            self._buffer = self._buffer[at + 1 if at >= 0 else len(data) :]
+
     @property
     def consumed(self) -> int:
         """Bytes of the file that have been read, packed as they are."""

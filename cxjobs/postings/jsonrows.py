@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxjobs.postings.batch import Reject, shown
+from cxjobs.postings.batch import Reject, overlong, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,8 +55,6 @@ def _of_lines(stream: Stream) -> Iterator[Row | Reject]:
         more = stream.read(CHUNK)
         lines = (rest + more).split(b"\n")
         rest = lines.pop() if more else b""
-        if len(rest) > LONGEST:
-            lines, rest = [*lines, rest], b""
         for line in lines:
             number += 1
             if not line or line.isspace():
@@ -66,6 +64,11 @@ def _of_lines(stream: Stream) -> Iterator[Row | Reject]:
                 yield Reject(stream.path, number, shown(line), reason)
                 continue
             yield from _line(line, number, stream.path)
+        if len(rest) > LONGEST:
+            number += 1
+            yield Reject(stream.path, number, shown(rest), overlong(LONGEST))
+            stream.skip_past(b"\n")
+            rest = b""
         if not more:
             return
 

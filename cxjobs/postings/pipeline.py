@@ -92,7 +92,7 @@ def classify(
     first = reading.files[0].format
     kind = output_format(target, to, "jsonl" if reading.files[0].is_json else first)
     deciding = {
-        "inputs": [[f.path, f.size, _changed(f.path)] for f in reading.files],
+        "inputs": [[f.path, *f.state] for f in reading.files],
         "options": [format, encoding, dict(mapping or {}), kind, columns, list(only)],
         "batch size": batch_rows,
         "model": [model, dict(settings or {})],
@@ -104,10 +104,6 @@ def classify(
     summary.model, summary.files, summary.notes = model, len(reading.files), reading.notes
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
-
-
-def _changed(path: str) -> int:
-    return os.stat(path).st_mtime_ns if os.path.isfile(path) else 0
 
 
 class _Run:

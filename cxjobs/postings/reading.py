@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     from cxjobs.postings.delimited import Dialect
 
+_CHANGED = (
+    "the file changed while it was read: rows may be missing, cut, or of two kinds; run again"
+    " when it is whole"
+)
+
 BATCH_ROWS = 2000
 """Postings in a batch unless said otherwise."""
 
@@ -47,6 +52,8 @@ class File:
         For CSV and TSV.
     size : int or None
         Bytes on disk.
+    state : tuple of int
+        What tells whether the file has changed since it was looked at.
     """
 
     path: str
@@ -58,6 +65,7 @@ class File:
     problem: str = ""
     dialect: Dialect | None = None
     size: int | None = None
+    state: tuple[int, ...] = ()
     _stream: Stream | None = None
     _spool: object = None
     _encoding: str | None = None
@@ -123,7 +131,7 @@ class Reading:
         file.format = format_of(stream, self._format)
         file.encoding, file.packed = stream.encoding, stream.packed
         if file.path != "-":
-            file.size = os.path.getsize(file.path)
+            file.size, file.state = os.path.getsize(file.path), _state(file.path)
         if file.path == "-" and file.format != "csv" and file.format != "tsv":
             stream = _spooled(stream, file)
         if file.format == "parquet":
@@ -140,7 +148,8 @@ class Reading:
                 return
         else:
             file.dialect = delimited.sniff(stream.head(), tabs=file.format == "tsv")
-            names, _ = delimited.header(stream.head(), file.dialect, file.path)
+            opening = delimited.opening(stream, file.dialect)
+            names, _ = delimited.header(opening, file.dialect, file.path)
             file.schema = pa.schema([(name, pa.string()) for name in names])
         file.fields = fields_of(file.schema.names, self._mapping, where=file.path)
         if file.path == "-" and not file.is_json and file.format != "parquet":
@@ -184,8 +193,17 @@ class Reading:
         finally:
             stream.close()
         self.consumed = before + (file.size or stream.consumed)
-        if stream.damage:
-            yield _only_rejects(file, (Reject(file.path, 0, "", stream.damage),))
+        changed = _CHANGED if file.state != _state(file.path) else None
+        for problem in filter(None, (stream.damage, changed)):
+            yield _only_rejects(file, (Reject(file.path, 0, "", problem),))
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes with a file's bytes; nothing for standard input and pipes."""
+    if not os.path.isfile(path):
+        return ()
+    told = os.stat(path)
+    return (told.st_ino, told.st_size, told.st_mtime_ns)
 
 
 def read(

@@ -251,7 +251,10 @@ def delimited(table: pa.Table, kind: str, *, header: bool) -> pa.Buffer:
     plain = pa.Table.from_arrays(columns, names=table.column_names)
     sink = pa.BufferOutputStream()
     options = pacsv.WriteOptions(
-        include_header=header, delimiter="\t" if kind == "tsv" else ",", batch_size=1 << 16
+        include_header=header,
+        delimiter="\t" if kind == "tsv" else ",",
+        # Arrow sets aside memory for as many rows, times the columns.
+        batch_size=max(1, min(plain.num_rows, 1 << 16)),
     )
     pacsv.write_csv(plain, sink, options)
     return sink.getvalue()
