@@ -121,3 +121,11 @@ def test_wrong_use_is_told(given, arguments, said, monkeypatch, tmp_path):
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_example_postings_are_as_composed(tmp_path):
+    source = ROOT / "data" / "compose_survey.py"
+    names = {"__file__": str(tmp_path / source.name), "__name__": "__main__"}
+    exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
+    written = (tmp_path / "examples_survey.jsonl").read_bytes()
+    assert written == (ROOT / "data" / "examples_survey.jsonl").read_bytes()
