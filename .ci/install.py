@@ -93,7 +93,7 @@ def build(work: Path) -> tuple[Path, Path]:
     return wheels[0], next((work / "one/dist").glob("*.tar.gz"))
 
 
-def installed(work: Path, name: str, python: str, *what: str | Path) -> tuple[Path, bytes]:
+def installed(work: Path, name: str, python: str, *what: str | Path) -> bytes:
     """A fresh environment with the package in it, and what it answers."""
     began, place, away = time.monotonic(), work / name, work / f"{name}-away"
     away.mkdir()
@@ -111,7 +111,7 @@ def installed(work: Path, name: str, python: str, *what: str | Path) -> tuple[Pa
     run(command, "classify", "postings.csv", "-o", "a.csv", "--quiet", "--evidence", cwd=away)
     answer = said.encode() + (away / "a.csv").read_bytes()
     print(f"{name}: {len(answer)} bytes of answers, {time.monotonic() - began:.0f} s", flush=True)
-    return place, answer
+    return answer
 
 
 def main() -> None:
@@ -123,21 +123,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         wheel, sdist = build(work)
-        (work / "oldest.txt").write_text(oldest())
+        limits = work / "oldest.txt"
+        limits.write_text(oldest())
         found = pythons()
-        answers = {"wheel": installed(work, "wheel", found[0], wheel)[1]}
+        places = {"wheel": (found[0], wheel)}
         if not asked.quick:
-            answers["sdist"] = installed(work, "sdist", found[-1], sdist)[1]
+            places["sdist"] = (found[-1], sdist)
             for python in found:
                 version = run(python, "-V", cwd=work).split()[1]
-                for kind in ("newest", "oldest"):
-                    limits = ["-c", work / "oldest.txt"] if kind == "oldest" else []
-                    name = f"{kind}-{version}"
-                    place, answers[name] = installed(work, name, python, wheel, *limits)
-                    if kind == "oldest" and asked.tests:
-                        run(place / "bin/pip", "install", "-q", f"{wheel}[test]", *limits, cwd=work)
-                        run(place / "bin/python", "-m", "pytest", "-q", "tests", cwd=work / "one")
-                        print(f"{name}: tests passed", flush=True)
+                places[f"newest {version}"] = (python, wheel)
+                places[f"oldest {version}"] = (python, wheel, "-c", limits)
+        answers = {name: installed(work, name, *what) for name, what in places.items()}
+        if asked.tests:
+            name = "oldest, with tests"
+            answers[name] = installed(work, name, found[0], f"{wheel}[test]", "-c", limits)
+            python = work / name / "bin/python"
+            print(run(python, "-m", "pytest", "-q", "tests", cwd=work / "one")[-2000:], flush=True)
         if len(set(answers.values())) != 1:
             sys.exit(f"Answers differ: { {k: hash(v) for k, v in answers.items()} }")
     print(f"all {len(answers)} environments give the same answers")

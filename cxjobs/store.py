@@ -7,11 +7,12 @@ mapped rather than parsed, can be read without numpy, and loads across versions 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import mmap
 import os
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from cxjobs import text
 from cxjobs.errors import ModelError
@@ -28,8 +29,8 @@ FORMAT = 1
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.bin"
-LARGEST_MANIFEST = 16 * 2**20
-"""A manifest of more bytes than this is refused unparsed."""
+LARGEST_MANIFEST, LARGEST_ARRAYS = 16 * 2**20, 2**32
+"""Files of more bytes than this are refused unread."""
 
 _ALIGN = 64
 _TYPES = {"<f8": ("d", 8), "<f4": ("f", 4), "<i4": ("i", 4), "<u8": ("Q", 8), "|u1": ("B", 1)}
@@ -188,7 +189,7 @@ def read(folder: str | os.PathLike[str]) -> Folder:
     manifest = _read_manifest(folder)
     stored, path = manifest["arrays"], os.path.join(folder, ARRAYS)
     try:
-        with open(path, "rb") as file:
+        with _plain(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size != stored["bytes"]:
                 raise ModelError(
@@ -208,10 +209,17 @@ def read(folder: str | os.PathLike[str]) -> Folder:
     return Folder(folder, manifest, data)
 
 
+def _plain(path: str) -> IO[bytes]:
+    """Open a file, but no pipe, which would keep us waiting for ever."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "not a plain file")
+    return open(path, "rb")
+
+
 def _read_manifest(folder: str) -> dict[str, Any]:
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(path, "rb") as file:
+        with _plain(path) as file:
             page = file.read(LARGEST_MANIFEST + 1)
         if len(page) > LARGEST_MANIFEST:
             raise ModelError(f"{path}: is larger than any manifest should be; refused.")
@@ -247,7 +255,10 @@ def _check_index(path: str, manifest: dict[str, Any]) -> None:
         stored = manifest["arrays"]
         size, index = stored["bytes"], stored["index"]
         sound = (
-            stored["file"] == ARRAYS and isinstance(size, int) and isinstance(stored["sha256"], str)
+            stored["file"] == ARRAYS
+            and isinstance(size, int)
+            and size <= LARGEST_ARRAYS
+            and isinstance(stored["sha256"], str)
         )
         for entry in index.values():
             shape, offset = entry["shape"], entry["offset"]

@@ -76,6 +76,7 @@ def main() -> None:
 
     Where a pipe is closed early, click ends silently.
     """
+    _open_closed_streams()
     try:
         # Outside of its standalone mode, click returns the code that a command exits with.
         sys.exit(group(prog_name="cxjobs", standalone_mode=False))
@@ -87,6 +88,13 @@ def main() -> None:
         sys.exit(130)
     except (OSError, MemoryError) as error:
         _fail(error)
+
+
+def _open_closed_streams() -> None:
+    """Give what a caller has closed an empty input, and an output that nobody reads."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _fail(error: OSError | MemoryError) -> None:
