@@ -35,6 +35,9 @@ QUOTE = 360
 GROUPS = 40
 """Groups shown at most; the CSV and JSON have all."""
 
+NAME = 25
+"""Characters of a group's name in a chart at most; the table has all."""
+
 WORDS = 4
 """Words quoted with a gap at most."""
 
@@ -45,7 +48,8 @@ LABELS = {
 }
 """What was decided, as a reader sees it."""
 
-KINDS = {"share": "As answered", "corrected": "Corrected", "audited": "By the audit"}
+KINDS = {"audited": "By the audit", "corrected": "Corrected", "share": "As answered"}
+"""Kinds of shares, from the one that leans least on assumptions."""
 
 _sentence_ends = re.compile(r"(?<=[.!?:;])\s+|\n+")
 
@@ -123,13 +127,13 @@ def counts(study: Study) -> str:
     )
 
 
-def roles(survey: Survey, key: str, unit: str) -> str:
-    """Chart and table of the roles."""
+def role_chart(survey: Survey, key: str, unit: str) -> str:
+    """Bars of the roles."""
     kind = best_kind(survey)
-    ring = "" if kind == "share" else " The ring is the share as answered, before correction."
+    ring = "" if kind == "share" else " The ring is the share as answered."
     note = (
-        f"{KINDS[kind]} share of {survey.counted:,} {unit}, with "
-        f"{survey.confidence:.0%} intervals as whiskers.{ring}"
+        f"{KINDS[kind]}, of {survey.counted:,} {unit}. Whiskers are {survey.confidence:.0%} "
+        f"intervals.{ring}"
     )
     bars = role_bars(survey)
     told = "; ".join(
@@ -137,29 +141,29 @@ def roles(survey: Survey, key: str, unit: str) -> str:
         for b in bars
         if not math.isnan(b.share)
     )
-    figure = (
-        f"<figure><figcaption>Share of each role<span>{note}</span></figcaption>"
-        f"{svg(bars, key, f'Share of each role among {survey.counted:,} {unit}', told + '.')}"
-        "</figure>"
-    )
+    drawn = svg(bars, key, f"Share of each role among {survey.counted:,} {unit}", f"{told}.")
+    return f"<figure><figcaption>Share of each role<span>{note}</span></figcaption>{drawn}</figure>"
+
+
+def role_table(survey: Survey, unit: str, *, titles: bool) -> str:
+    """Table of the roles; of the shares the one that leans least on assumptions comes first."""
     kinds = [k for k in KINDS if k == "share" or getattr(survey, k) is not None]
     order = survey.table.sort_values("postings", ascending=False, kind="stable")
     found = sorted(order.to_dict("records"), key=lambda r: r["role"] != CX)
-    rows = [
-        row(
-            escape(r["name"])
-            + (f'<small class="wide">{said(r["examples"])}</small>' if r["examples"] else ""),
-            [f"{r['postings']:,}", *(share_cell(r, k) for k in kinds)],
-            first=r["role"] == CX,
-        )
-        for r in found
-    ]
-    heads = ["Role", "Postings", *(KINDS[k] for k in kinds)]
+    rows = []
+    for r in found:
+        shown = f'<small class="wide">{said(r["examples"])}</small>'
+        head = escape(r["name"]) + (shown if titles and r["examples"] else "")
+        cells = [f"{r['postings']:,}", *(share_cell(r, k) for k in kinds)]
+        rows.append(row(head, cells, first=r["role"] == CX))
     small = (
         f"Each posting under its most probable role. Below each share its {survey.confidence:.0%} "
-        "interval, in %. <span class='wide'>Small print: the surest titles.</span>"
+        "interval, in %."
     )
-    return figure + table(f"Roles of {survey.counted:,} {unit}", small, heads, rows)
+    if titles:
+        small += " <span class='wide'>Small print: the surest titles.</span>"
+    heads = ["Role", "Postings", *(KINDS[k] for k in kinds)]
+    return table(f"Roles of {survey.counted:,} {unit}", small, heads, rows)
 
 
 def groups(survey: Survey, by: str) -> str:
@@ -177,7 +181,7 @@ def groups(survey: Survey, by: str) -> str:
     ]
     if len(told):
         bars = [
-            Bar(printable(f"{r['group']} (n = {r['postings']:,})"), r["share"], r["low"], r["high"])
+            Bar(_short(r["group"]), r["share"], r["low"], r["high"])
             for r in told.to_dict("records")
         ]
         title = f"Share of true CX management by {printable(by)}"
@@ -195,6 +199,12 @@ def groups(survey: Survey, by: str) -> str:
     if rest > 0:
         parts.append(f'<p class="note">{rest:,} more groups are in the CSV and JSON.</p>')
     return "".join(parts)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for figures beside it, on a phone too."""
+    line = printable(name)
+    return line if len(line) <= NAME else f"{line[: NAME - 1].rstrip()}…"
 
 
 def practice(study: Study) -> str:

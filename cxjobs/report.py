@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from cxjobs.survey import Survey
 
 HOW = {
-    "audited": "by the audited sample",
-    "corrected": "corrected for the model's errors",
-    "share": "as answered, not corrected for the model's errors",
+    "audited": "Found by the audited sample",
+    "corrected": "Corrected for the model's errors",
+    "share": "As answered, not corrected for the model's errors",
 }
 """How the share of a headline was found."""
 
@@ -75,9 +75,9 @@ def second_line(survey: Survey) -> str:
     open_ = int(survey.labels.loc[survey.labels["label"] == REVIEW, "postings"].iloc[0])
     left = f"{open_:,} of the {survey.counted:,} are left for a person to look at."
     if kind == "share":
-        return f"This is the share {HOW[kind]}. {left}"
+        return f"{HOW[kind]}. {left}"
     return (
-        f"This is the share {HOW[kind]}; counting answers alone would say "
+        f"{HOW[kind]}; counting answers alone would say "
         f"{percent(naive.estimate)} ({between(naive.low, naive.high)}). {left}"
     )
 
@@ -277,12 +277,13 @@ def _roles(study: Study) -> str:
         if not survey.counted:
             parts.append("<p>No posting could be counted, so there are no shares.</p>")
         elif survey is study.main:
-            parts.append(page.roles(survey, f"per-{unit}", UNITS[unit]))
+            parts.append(page.role_chart(survey, f"per-{unit}", UNITS[unit]))
+            parts.append(page.role_table(survey, UNITS[unit], titles=True))
         elif survey.repeated:
             parts.append(
                 f"<h3>Each role counted once</h3><p>{survey.repeated:,} postings put up a role "
                 f"again. Without them: {escape(headline(survey, unit))}.</p>"
-                + page.roles(survey, f"per-{unit}", UNITS[unit])
+                + page.role_table(survey, UNITS[unit], titles=False)
             )
         else:
             parts.append(

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_survey import MIX, K, answers, probabilities
 
 import cxjobs
@@ -175,7 +177,7 @@ def test_figures_of_the_page_are_those_of_the_survey(found):
         for head, body in reversed(rows)  # of two tables of roles the first counts postings
     }
     for row in main.table.to_dict("records"):
-        number, naive, corrected = cells[row["name"]][:3]
+        number, corrected, naive = cells[row["name"]][:3]
         assert number == str(row["postings"])
         assert naive == (
             f"{percent(row['share'])}<small>{between(row['low'], row['high'])}</small>"
@@ -222,6 +224,18 @@ def test_nothing_of_a_posting_is_taken_for_markup(hostile):
     Page(fragment)
     assert "<script" not in fragment
     assert "\x1b" not in str(hostile)
+
+
+@settings(max_examples=10, deadline=None)
+@given(title=st.text(max_size=60), company=st.text(min_size=1, max_size=40))
+def test_any_text_leaves_the_page_whole(title, company):
+    rng = np.random.default_rng(1)
+    batch = answers(rng, np.arange(12) % K).assign(
+        title=title, company=company, id=company, model=title
+    )
+    found = study_of(batch, by="company")
+    assert_sound(to_html(found))
+    assert str(found).isprintable() or all(c.isprintable() or c == "\n" for c in str(found))
 
 
 def test_spreadsheets_run_no_cell(model):
