@@ -105,9 +105,9 @@ class Scorer:
     Examples
     --------
     >>> from cxjobs import store
-    >>> scorer = Scorer(store.read(store.shipped()))  # doctest: +SKIP
-    >>> scorer.score_one("Head of Customer Experience").title_cx  # doctest: +SKIP
-    0.97
+    >>> scorer = Scorer(store.read(store.shipped()))
+    >>> scorer.score_one("Head of Customer Experience").title_cx > 0.5
+    True
     """
 
     def __init__(self, folder: Folder) -> None:

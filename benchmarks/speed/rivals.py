@@ -89,7 +89,7 @@ def by_fasttext(labelled: Path) -> Rival:
         path = Path(folder, "train.txt")
         path.write_text("".join(lines), encoding="utf-8")
         model = fasttext.train_supervised(
-            str(path), dim=50, wordNgrams=2, epoch=5, thread=1, verbose=0, bucket=200_000
+            str(path), dim=50, wordNgrams=2, epoch=5, lr=0.03, thread=1, verbose=0, bucket=200_000
         )
     return lambda t, d: model.predict([_line(*row) for row in zip(t, d, strict=True)], k=13)
 

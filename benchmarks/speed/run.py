@@ -71,16 +71,21 @@ def makers(folder):
     }
 
 
-def in_process(folder, rows, rounds):
-    """Rows of a table: each rival's speed, and how many times the reference's that is."""
-    import rivals
-
-    built, notes = {}, []
+def all_built(folder):
+    """Rivals ready to be called, and a note on those that are not installed."""
+    built, note = {}, ""
     for name, make in makers(folder).items():
         try:
             built[name] = make()
         except ImportError:
-            notes.append(f"{name} is not installed and was left out.")
+            note += f" {name} is not installed and was left out."
+    return built, note
+
+
+def in_process(folder, rows, rounds, built, note):
+    """Each rival's speed, and how many times the reference's that is."""
+    import rivals
+
     size = len(rows) // rounds
     seconds = {name: [] for name in built}
     for k in range(-1, rounds):  # the first round warms up
@@ -102,9 +107,9 @@ def in_process(folder, rows, rounds):
         speed = f"{size / statistics.median(took):,.0f}"
         out.append((name, speed, spread(times), spread(less), peak))
     worst = rivals.difference(folder, titles[:500], told[:500])
-    notes.append(f"Largest difference from the reference over 500 rows: {worst:.1e}.")
     heads = ["", "rows/s", "times the reference", "scorer is faster by", "peak MB"]
-    return table(heads, out) + "\n\n" + " ".join(notes)
+    said = f"Largest difference from the reference over 500 rows: {worst:.1e}."
+    return f"{table(heads, out)}\n\n{said}{note}"
 
 
 def peak_command(folder, name, whole):
@@ -243,33 +248,31 @@ def main():
     told = texts.repeated_postings(postings, given.n_postings)
     bare = [(title, "") for title in texts.repeated_titles(titles, given.n_titles)]
     mean = sum(len(d) for _, d in told) / len(told)
-    parts = {}
-    if "process" in given.sections:
-        parts["postings"] = f"Mean {mean:,.0f} characters.\n\n" + in_process(
-            folder, told, given.rounds
-        )
-        parts["titles"] = in_process(folder, bare, given.rounds)
-    with tempfile.TemporaryDirectory() as scratch:
-        if "whole" in given.sections:
-            heads = ["rows", "MB", "pandas reads, s", "classify, s", "ratio"]
-            parts["whole"] = table(
-                [*heads, "pandas, peak MB", "classify, peak MB"],
-                [whole_process(folder, r, given.rounds, Path(scratch)) for r in (told, bare)],
-            )
-        if "start" in given.sections:
-            parts["start"] = cold_start(folder, given.bin) + "\n\n" + opening(folder)
-        if "growth" in given.sections:
-            del told, bare
-            parts["growth"] = growth(folder, postings, given.n_growth, Path(scratch))
-    for name, part in parts.items():
-        print(f"## {name}\n\n{part}\n")
-    if given.write:
-        page = (HERE / "README.md").read_text(encoding="utf-8")
-        for name, part in parts.items():
+
+    def report(name, part):
+        print(f"## {name}\n\n{part}\n", flush=True)
+        if given.write:
+            page = (HERE / "README.md").read_text(encoding="utf-8")
             start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
             before, rest = page.split(start)
             page = before + start + part + "\n" + end + rest.split(end)[1]
-        (HERE / "README.md").write_text(page, encoding="utf-8")
+            (HERE / "README.md").write_text(page, encoding="utf-8")
+
+    if "process" in given.sections:
+        built = all_built(folder)
+        part = in_process(folder, told, given.rounds, *built)
+        report("postings", f"{mean:,.0f} characters on average.\n\n{part}")
+        report("titles", in_process(folder, bare, given.rounds, *built))
+    with tempfile.TemporaryDirectory() as scratch:
+        if "start" in given.sections:
+            report("start", f"{cold_start(folder, given.bin)}\n\n{opening(folder)}")
+        if "whole" in given.sections:
+            heads = ["rows", "MB", "pandas reads, s", "classify, s", "ratio"]
+            rows = [whole_process(folder, r, given.rounds, Path(scratch)) for r in (told, bare)]
+            report("whole", table([*heads, "pandas, peak MB", "classify, peak MB"], rows))
+        if "growth" in given.sections:
+            del told, bare
+            report("growth", growth(folder, postings, given.n_growth, Path(scratch)))
     return None
 
 
