@@ -75,7 +75,7 @@ def command(
     mapping: tuple[str, ...],
     quiet: bool,
 ) -> None:
-    r"""Survey INPUTS: shares of true CX management and of each other role, with intervals.
+    """Survey INPUTS: shares of true CX management and of each other role, with intervals.
 
     INPUTS are postings in any format that classify reads, answered on the way, or what classify
     wrote, which is taken as it stands. Shares are given as answered, corrected for the errors of
@@ -90,7 +90,7 @@ def command(
 
     Exit codes: 0 done; 1 done, with rows that were left out as unreadable; 2 wrong use or
     unusable input.
-    """
+    """  # noqa: D301
     import json
 
     if [as_json, csv_file == "-", html_file == "-"].count(True) > 1:
