@@ -100,7 +100,7 @@ def by_group(
     if len(small):
         rows.append(
             {
-                "group": f"({len(small)} groups of fewer than {MIN_GROUP})",
+                "group": f"(groups of fewer than {MIN_GROUP}: {len(small)})",
                 "postings": int(small["n"].sum()),
                 "called": int(small["called"].sum()),
                 **fields("", None),

@@ -32,7 +32,7 @@ def command(
     limit: int,
     mapping: tuple[str, ...],
 ) -> None:
-    r"""Show which answers differ between two files that classify has written, and why.
+    """Show which answers differ between two files that classify has written, and why.
 
     A reason is one of: text (the posting differs), model (another model, another probability),
     threshold (the same probability, judged otherwise), flags (the same, for other doubts about the
@@ -44,7 +44,7 @@ def command(
     Examples:
       cxjobs diff may.csv june.csv
       cxjobs diff --models models/default trial postings.csv --json
-    """
+    """  # noqa: D301
     import json
 
     from cxjobs.cli.classify import pairs

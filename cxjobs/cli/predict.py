@@ -45,13 +45,13 @@ def _title(ctx: click.Context, param: click.Parameter, value: str) -> str:  # no
 def command(
     title: str, description: str | None, as_json: bool, explain: bool, **asked: Any
 ) -> None:
-    r"""Answer whether TITLE is a true customer experience management job.
+    """Answer whether TITLE is a true customer experience management job.
 
     \b
     Examples:
       cxjobs predict "Director of Customer Experience"
       cxjobs predict "CX Manager" --description @posting.txt --explain
-    """
+    """  # noqa: D301
     from cxjobs.answer import load_model
 
     model = load_model(asked.pop("folder"), **asked)

@@ -24,7 +24,7 @@ _quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 
 @click.group()
 def command() -> None:
-    r"""Have people look where it helps most, and learn from their answers.
+    """Have people look where it helps most, and learn from their answers.
 
     \b
     The round trip:
@@ -34,7 +34,7 @@ def command() -> None:
       cxjobs review merge sheet.xlsx --into data/labeled_jobs.csv --coder ann -o union.csv
       cxjobs train union.csv -o model
       cxjobs review curve union.csv
-    """
+    """  # noqa: D301
 
 
 @command.command()
