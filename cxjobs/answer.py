@@ -134,10 +134,11 @@ class Model:
                 for basis, table in manifest["thresholds"].items()
             }
             self.name = f"{manifest['name']}+{manifest['arrays']['sha256'][:8]}"
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(
                 f"{folder.path}: its manifest lacks {error}. Try: train it again."
             ) from None
+        store.check_arrays(folder)
         self._scorer = Scorer(folder)
 
     def predict(self, title: str, description: str | None = None) -> Answer:

@@ -12,10 +12,12 @@ import json
 import math
 import mmap
 import os
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from cxjobs import text
 from cxjobs.errors import ModelError
+from cxjobs.taxonomy import PRACTICES, ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +64,7 @@ class Folder:
         ModelError
             If the folder holds no array of this name.
         """
-        entry = self._entry(name)
+        entry = self.entry(name)
         code: Any
         code, width = _TYPES[entry["dtype"]]
         size = width * math.prod(entry["shape"])
@@ -78,12 +80,19 @@ class Folder:
         """
         import numpy as np
 
-        entry = self._entry(name)
+        entry = self.entry(name)
         count = math.prod(entry["shape"])
         flat = np.frombuffer(self.data, entry["dtype"], count, entry["offset"])
         return flat.reshape(entry["shape"])
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def entry(self, name: str) -> dict[str, Any]:
+        """Type, shape and place of one array, as the manifest tells them.
+
+        Raises
+        ------
+        ModelError
+            If the folder holds no array of this name.
+        """
         try:
             entry: dict[str, Any] = self.manifest["arrays"]["index"][name]
         except KeyError:
@@ -294,6 +303,42 @@ def model_arrays(model: JobClassifier) -> dict[str, np.ndarray[Any, Any]]:
     return arrays
 
 
+def check_arrays(folder: Folder) -> None:
+    """Check that a folder's arrays are those of a model: each there, of its type, fitting.
+
+    Raises
+    ------
+    ModelError
+        Naming the array that is not.
+    """
+
+    def check(name: str, kind: str, shape: list[int] | None = None) -> list[int]:
+        entry = folder.entry(name)
+        found: list[int] = entry["shape"]
+        fits = len(found) == 1 if shape is None else found == shape
+        # Where a key is sought, slots are a power of two.
+        if entry["dtype"] != kind or not fits or ("keys" in name and found[0].bit_count() != 1):
+            raise ModelError(
+                f"{folder.path}: its array {name!r} has type {entry['dtype']} and shape {found}, "
+                "which is not a model's. Try: copy the folder again, or train it again."
+            )
+        return found
+
+    slots, words = check("words.keys", "<u8"), check("title.unigrams", "<i4")
+    check("words.numbers", "<i4", slots)
+    check("words.lanes_at", "<i4", slots)
+    check("words.lanes", "<u8")
+    rows, width = 0, len(ROLES) + len(PRACTICES)
+    for block, basis in (("title", "title"), ("description", "posting")):
+        if block == "title" or "posting.coef" in folder.manifest["arrays"]["index"]:
+            check(f"{block}.terms", "|u1")
+            check(f"{block}.unigrams", "<i4", words)
+            check(f"{block}.pair_rows", "<i4", check(f"{block}.pair_keys", "<u8"))
+            rows += check(f"{block}.idf", "<f8")[0]
+            check(f"{basis}.coef", "<f4", [rows, width])
+            check(f"{basis}.intercept", "<f8", [width])
+
+
 def to_classifier(folder: Folder) -> JobClassifier:
     """Classifier of an opened folder: the reference implementation with the stored numbers.
 
@@ -306,8 +351,8 @@ def to_classifier(folder: Folder) -> JobClassifier:
 
     from cxjobs.features import Block
     from cxjobs.model import JobClassifier
-    from cxjobs.taxonomy import ROLES
 
+    check_arrays(folder)
     model = JobClassifier(**folder.manifest["parameters"])
     model.classes_, model.n_features_in_ = np.array(ROLES), 2
     model.vectorizers_, model.coef_, model.intercept_ = {}, {}, {}
@@ -346,7 +391,8 @@ def export_joblib(folder: Folder, path: str | os.PathLike[str]) -> None:
         joblib.dump(to_classifier(folder), partial, compress=3)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise ModelError(
             f"{path}: cannot be written: {error.strerror or error}. Try: another -o FILE."
         ) from None
