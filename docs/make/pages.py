@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,10 +72,10 @@ def command_reference() -> str:
 def _prose(told: str) -> str:
     """Help as Markdown: what is set apart from the flow of text stays as typed."""
     parts = []
-    for paragraph in re.split(r"\n\s*\n", re.sub(r"\A.*\Z", r"\g<0>", told, flags=re.DOTALL)):
+    for paragraph in re.split(r"\n\s*\n", told):
         lines = paragraph.strip("\n").splitlines()
         if lines and lines[0].strip() in ("\b", r"\b"):
-            parts.append("```text\n" + "\n".join(lines[1:]) + "\n```")
+            parts.append("```text\n" + dedent("\n".join(lines[1:])) + "\n```")
         else:
             parts.append(re.sub(r"([<>*_\[\]])", r"\\\1", " ".join(s.strip() for s in lines)))
     return "\n\n".join(parts) + "\n"
@@ -95,7 +96,8 @@ def _option(option: click.Option, context: click.Context) -> str:
 
 
 def _code(text: str) -> str:
-    return "`" + text.replace("|", r"\|") + "`"
+    """Code, in which a table's cell may hold a bar as it is."""
+    return f"`{text}`"
 
 
 def module_reference() -> dict[str, str]:
@@ -128,11 +130,14 @@ def sources() -> str:
     raw = tomllib.loads((ROOT / "cxjobs/postings/sources.toml").read_text("utf-8"))
     lines = ["| source | what it is | title | description |", "| --- | --- | --- | --- |"]
     for one in raw["source"]:
-        texts = ", ".join(_code(part) for part in one.get("description", []))
-        lines.append(
-            f"| {one['name']} | {one.get('about', '')} | {_code(one.get('title', ''))} | {texts} |"
-        )
+        texts = ", ".join(_either(part) for part in one["description"])
+        lines.append(f"| {one['name']} | {one['about']} | {_either(one['title'])} | {texts} |")
     return "\n".join(lines)
+
+
+def _either(field: str) -> str:
+    """A field, or the first of several that isn't empty."""
+    return " or ".join(_code(name) for name in field.split("|"))
 
 
 def promises() -> str:
