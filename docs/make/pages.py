@@ -136,8 +136,9 @@ def sources() -> str:
 
 
 def _either(field: str) -> str:
-    """A field, or the first of several that isn't empty."""
-    return " or ".join(_code(name) for name in field.split("|"))
+    """A field, or the first of several that isn't empty; long paths may break at their dots."""
+    names = (name.replace(".", ".<wbr>") for name in field.split("|"))
+    return " or ".join(f"<code>{name}</code>" for name in names)
 
 
 def promises() -> str:
