@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import cxjobs
 from cxjobs import cli, taxonomy
 
 if TYPE_CHECKING:
@@ -150,6 +151,23 @@ def promises() -> str:
     return "\n\n".join(f"*{names[basis]}.* {band}" for basis, band in model.bands.items())
 
 
+def names() -> str:
+    """Table of what ``import cxjobs`` offers, each with the first line of its docstring."""
+    at = {
+        module: page.removeprefix("reference/")
+        for page, text in module_reference().items()
+        for module in re.findall(r"^::: (\S+)$", text, re.MULTILINE)
+    }
+    lines = ["| name | what it is |", "| --- | --- |"]
+    for name in cxjobs.__all__:
+        if not name.startswith("_"):
+            found = getattr(cxjobs, name)
+            where = f"{at[found.__module__]}#{found.__module__}.{name}"
+            told = (found.__doc__ or "").strip().splitlines()[0]
+            lines.append(f"| [`cxjobs.{name}`]({where}) | {told} |")
+    return "\n".join(lines)
+
+
 def parameters() -> str:
     """Parameters of the shipped model, from its manifest."""
     import json
@@ -164,6 +182,8 @@ def parameters() -> str:
 def included(path: str, section: str, page: str) -> str:
     """A file of the repository, or one section of it, with its links set right for `page`."""
     text = (ROOT / path).read_text("utf-8")
+    if not path.endswith(".md"):
+        return f"```{path.rpartition('.')[2]}\n{text}```"
     if section:
         match = re.search(
             rf"^(#+) {re.escape(section)}\n(.*?)(?=^#{{1,2}} |\Z)", text, re.MULTILINE | re.DOTALL
@@ -187,7 +207,7 @@ def included(path: str, section: str, page: str) -> str:
     return re.sub(r"^((?![-*|\d#]|\s).+)\n(?=- )", r"\1\n\n", text, flags=re.MULTILINE)
 
 
-PARTS = {"roles": roles, "sources": sources, "promises": promises, "parameters": parameters}
+PARTS = {f.__name__: f for f in (names, parameters, promises, roles, sources)}
 _MARK = re.compile(r"^<!-- (include|write) ([^#\n]+?)(?:#(.+?))? -->$", re.MULTILINE)
 
 
