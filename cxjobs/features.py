@@ -8,7 +8,7 @@ the compiled scorer must agree with it on any input.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ class Background:
     """
 
     postings: int
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] = field(repr=False)
 
 
 def fit_block(

@@ -175,4 +175,5 @@ def wilson(count: float, n: float, confidence: float = 0.95) -> tuple[float, flo
     share, grown = count / n, 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / grown
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / grown
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not push an end past the share itself.
+    return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)

@@ -148,7 +148,7 @@ def test_groups_are_shrunk_and_small_ones_withheld(batch, errors):
     batch.loc[880:885, "cx_probability"] = 0.99
     batch.loc[880:885, "label"] = CX
     groups = survey(batch, errors, by="company").groups.set_index("group")
-    assert groups.index.tolist() == ["Big", "Mid", "(none)", "Six", "(1 groups of fewer than 5)"]
+    assert groups.index.tolist() == ["Big", "Mid", "(none)", "Six", "(groups of fewer than 5: 1)"]
     assert groups["postings"].sum() == 900
     assert math.isnan(groups["share"].iloc[-1])
     assert groups.loc["Big", "share"] < groups.loc["Six", "share"] < 0.99
