@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import partialmethod
+from inspect import signature
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import settings
 
 from cxjobs import dataset, store, text
@@ -16,6 +19,10 @@ from cxjobs.taxonomy import PRACTICES, ROLES, label_of
 # Machines that run this are shared: what is slow today was not yesterday.
 settings.register_profile("cxjobs", deadline=None)
 settings.load_profile("cxjobs")
+
+# Before 8.2, click's runner mixed the two streams unless told not to.
+if "mix_stderr" in signature(CliRunner).parameters:
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,7 @@ def run(monkeypatch):
     fake = type(sys)("cxjobs.answer")
     fake.load_model = Model
     monkeypatch.setitem(sys.modules, "cxjobs.answer", fake)
-    # Before 8.2, click's runner mixed the two streams unless told not to.
-    old = "mix_stderr" in signature(CliRunner).parameters
-    runner = CliRunner(**({"mix_stderr": False} if old else {}))
+    runner = CliRunner()
     return lambda *arguments, **options: runner.invoke(group, [*map(str, arguments)], **options)
 
 

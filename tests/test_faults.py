@@ -520,7 +520,7 @@ def test_model_folder(folder, name, jobs, monkeypatch):
     for arguments in (["predict", "Head of CX"], ["classify", str(jobs)], ["model", "verify"]):
         done = CliRunner().invoke(group, [*arguments, "--model", str(folder)])
         assert done.exit_code == 2, done.output
-        assert says in done.output
+        assert says in done.stderr
         assert isinstance(done.exception, SystemExit)
 
 

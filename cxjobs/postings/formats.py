@@ -34,7 +34,7 @@ _EXTENSIONS = {
 _PACKED = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd", ".xz": "xz"}
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1e")
 _ENCODINGS = [
-    *("utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252", "cp1250", "cp1251", "cp1253"),
+    *("utf_8", "utf_16_le", "utf_16_be", "cp1252", "cp1250", "cp1251", "cp1253"),
     *("cp1254", "iso8859_15", "iso8859_2", "shift_jis", "cp932", "gb18030", "big5", "euc_kr"),
 ]
 _NOT_OURS = (

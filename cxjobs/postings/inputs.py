@@ -156,7 +156,8 @@ class Stream:
         name = encoding or marked or encoding_of(head, ended=self._ended)
         try:
             info = codecs.lookup(name)
-        except LookupError:
+            "x".encode(name)  # refuses codecs that are not of text, as zlib is
+        except (LookupError, UnicodeError):
             raise FormatError(
                 f"{self.path}: unknown encoding {name!r}; for instance utf-8, cp1252, utf-16."
             ) from None
@@ -165,7 +166,13 @@ class Stream:
             return "utf-8"
         wide = info.name.startswith(("utf-16", "utf-32"))
         self._decoder = info.incrementaldecoder("replace" if wide else "surrogateescape")
-        text = self._decoder.decode(self._buffer, self._ended).removeprefix("\ufeff")
+        try:
+            text = self._decoder.decode(self._buffer, self._ended).removeprefix("\ufeff")
+        except UnicodeError as error:
+            raise FormatError(
+                f"{self.path}: cannot be read as {name}: {error}. Give another --encoding;"
+                " for UTF-16 without a mark utf-16-le or utf-16-be."
+            ) from None
         self._buffer = text.encode("utf-8", "surrogateescape")
         return info.name
 

@@ -34,6 +34,7 @@ _TITLES = frozenset(("title", "job_title", "jobTitle", "positionName", "Position
 _NAMES = _TITLES | {"text", "name"}
 _DECODER = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _NEXT = re.compile(r"[\n,\[][ \t\r\n]*(?=\{)")
 
 
@@ -101,8 +102,8 @@ def unwrapped(value: Any, raw: str | None, line: int, path: str) -> Iterator[Row
     if isinstance(value, dict):
         found = _inner(value)
         if found is None:
-            one_line = raw is not None and "\n" not in raw and "\r" not in raw
-            yield Row(raw if one_line and raw else dumps(value), value)
+            # Line ends part rows, and other controls inside a string are no JSON for most.
+            yield Row(raw if raw and not _CONTROL.search(raw) else dumps(value), value)
         else:
             for inner in found:
                 yield from unwrapped(inner, None, line, path)
