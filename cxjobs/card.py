@@ -87,6 +87,14 @@ def card(manifest: dict[str, Any]) -> str:
         *_promises(manifest),
         "The bound holds for postings like those of the table, one drawn like another; a batch "
         "in which true CX management is rarer has a lower precision than promised.",
+        "## Known failures",
+        "Read among out-of-fold answers that were wrong: the setting taken for the duties (a sales "
+        "job in a hotel called retail service, an engineer of a theme park likewise); CX words in "
+        "the title or in the employer's praise without CX duties (executive assistants of a CX "
+        "office, building commissioning, employee experience); service words where the work is IT "
+        "support or training (called call center); research judged by its technique instead of its "
+        "object (called other). Market and satisfaction research are hardly measured: 8 and 2 "
+        "retold rows.",
         "## Limits",
         "English only. Trained on retold, mostly US and UK postings of 2012 to 2026, technology "
         "employers over-represented; rows were sampled by role, so shares in the table are not "
