@@ -156,7 +156,7 @@ def json_cell(value: Any) -> str | None:
     """
     if value is None or isinstance(value, str):
         return value if value is None else valid(value)
-    return json.dumps(value, ensure_ascii=False)
+    return valid(json.dumps(value, ensure_ascii=False))
 
 
 def valid(text: str) -> str:

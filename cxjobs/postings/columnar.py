@@ -22,9 +22,11 @@ def opened(file: IO[bytes], path: str) -> pq.ParquetFile:
         Where it is no Parquet, or has been cut.
     """
     try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
+        parquet = pq.ParquetFile(file)
+        _ = parquet.schema_arrow.names  # not valid UTF-8 in some damaged ones
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise FormatError(f"{path}: not a Parquet file, or a damaged one: {error}.") from error
+    return parquet
 
 
 def read(parquet: pq.ParquetFile, path: str, rows: int) -> Iterator[pa.Table]:
@@ -38,9 +40,10 @@ def read(parquet: pq.ParquetFile, path: str, rows: int) -> Iterator[pa.Table]:
     done = 0
     try:
         for batch in parquet.iter_batches(batch_size=rows):
+            batch.validate(full=True)  # text is not looked at before, and fails far from here
             done += batch.num_rows
             yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise FormatError(
             f"{path}: damaged after row {done} of {parquet.metadata.num_rows}: {error}."
         ) from error

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxjobs.postings.batch import Reject, overlong, shown
+from cxjobs.postings.batch import Reject, overlong, shown, valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,7 +103,10 @@ def unwrapped(value: Any, raw: str | None, line: int, path: str) -> Iterator[Row
         found = _inner(value)
         if found is None:
             # Line ends part rows, and other controls inside a string are no JSON for most.
-            yield Row(raw if raw and not _CONTROL.search(raw) else dumps(value), value)
+            text = raw if raw and not _CONTROL.search(raw) else dumps(value)
+            if not all(map(str.isascii, value)):
+                value = {valid(key): inner for key, inner in value.items()}
+            yield Row(text, value)
         else:
             for inner in found:
                 yield from unwrapped(inner, None, line, path)
