@@ -37,7 +37,8 @@ def card(manifest: dict[str, Any]) -> str:
     parts = [
         f"# {manifest['name']}",
         "Tells true customer experience (CX) management jobs from the roles that share the name: "
-        "13 roles, 5 practice elements, two bases (whole posting, title alone). "
+        f"{len(taxonomy.ROLES)} roles, {len(taxonomy.PRACTICES)} practice elements, two bases "
+        "(whole posting, title alone). "
         "TF-IDF and logistic regression; English postings.",
         "## Trained on",
         f"{data['rows']} labelled rows (SHA-256 `{data['sha256'][:16]}`): {data['postings']} with "

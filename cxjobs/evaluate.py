@@ -97,7 +97,8 @@ def out_of_fold(
             f"{n_splits} folds need as many groups; there are {frame['group'].nunique()}."
         )
     fresh = {**estimator.get_params(), "posting_temperature": 1.0, "title_temperature": 1.0}
-    scores = {basis: np.full((repeats, len(frame), 18), np.nan) for basis in BASES}
+    width = len(ROLES) + len(PRACTICES)
+    scores = {basis: np.full((repeats, len(frame), width), np.nan) for basis in BASES}
     for repeat in range(repeats):
         for train, held in splits(frame, n_splits=n_splits, seed=seed + repeat):
             model = fit(JobClassifier(**fresh), frame.iloc[train])

@@ -46,7 +46,7 @@ def test_fit_twice_gives_the_same_bits(coded, targets, fitted):
 
 def test_probabilities_and_classes(coded, fitted):
     p = fitted.predict_proba(coded)
-    assert p.shape == (len(coded), 13)
+    assert p.shape == (len(coded), len(ROLES))
     assert tuple(fitted.classes_) == ROLES
     np.testing.assert_allclose(p.sum(axis=1), 1)
     q = fitted.practice_proba(coded)
@@ -80,7 +80,7 @@ def test_row_order_does_not_matter(coded, fitted):
 
 def test_empty_frame_gives_empty_answers(fitted):
     empty = pd.DataFrame({"title": [], "description": []})
-    assert fitted.predict_proba(empty).shape == (0, 13)
+    assert fitted.predict_proba(empty).shape == (0, len(ROLES))
     assert fitted.predict(empty).shape == (0,)
 
 
