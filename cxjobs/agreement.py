@@ -158,7 +158,7 @@ def agreement(
     given = np.unique(cells[cells != ""])
     known = list(given) if values is None else [value for value in values if value in given]
     if strange := sorted(set(given) - set(known)):
-        raise DataError(f"{strange[0]!r} is not one of the values {', '.join(values or ())}.")
+        raise DataError(f"{str(strange[0])!r} is not one of the values {', '.join(values or ())}.")
     counts = (cells[:, :, None] == np.array(known, dtype=cells.dtype)).sum(axis=1)
     compared = counts.sum(axis=1) > 1
     group = np.arange(len(cells)) if groups is None else np.asarray(groups)

@@ -136,6 +136,7 @@ def test_result_is_plain_and_has_a_row_a_value():
     found = agreement(table, coders=["x", "y"], values=["c", "b", "a"], replicates=20)
     assert [v.value for v in found.values] == ["b", "a"]
     assert [v.codings for v in found.values] == [3, 3]
+    assert found.pairs[0].agreement.estimate == pytest.approx(2 / 3)
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert plain["pairs"][0]["first"] == "x"
     nothing = agreement(np.full((3, 2), ""), replicates=5)
@@ -165,3 +166,8 @@ def test_long_and_wide_tables_agree(table):
 def test_unusable_tables_are_refused(call):
     with pytest.raises(DataError):
         call()
+
+
+def test_a_strange_value_is_named_beside_those_that_are_known():
+    with pytest.raises(DataError, match="'z' is not one of the values a, b"):
+        agreement([["a", "z"]], values=["a", "b"])

@@ -133,6 +133,8 @@ def test_round_trip_through_json(table):
 
 def test_band_describes_itself_and_survives_json():
     met = threshold_table([0.9] * 99 + [0.1] * 99, [1] * 99 + [0] * 99).choose()
+    assert met.to_dict()["lower"] == met.lower
+    assert met.to_dict()["positives"] == 99
     assert "at least 0.9" in str(met)
     unmet = threshold_table([], []).choose()
     assert "Nothing is called cx_management" in str(unmet)
@@ -164,6 +166,38 @@ def test_unusable_calibration_data_is_refused(probability, truth):
         threshold_table(probability, truth)
 
 
+def test_certain_probabilities_count():
+    table = threshold_table([0.0, 1.0], [0, 1])
+    assert (table.n, table.positives, table.above[0]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 1.5, -1])
+def test_a_confidence_outside_is_refused(confidence):
+    with pytest.raises(CxjobsError, match="between 0 and 1"):
+        threshold_table([0.5], [1], confidence=confidence)
+
+
+def test_just_enough_postings_for_a_promise():
+    for n, met in ((START - 1, False), (START, True)):
+        band = threshold_table([0.9] * n + [0.1] * 200, [1] * n + [0] * 200).choose(0.9)
+        assert band.precision_met is met
+
+
+def test_without_a_precision_what_is_likely_is_reviewed_not_lost():
+    # Half of what scores high is false, and every true one scores high.
+    band = threshold_table([0.9] * 400 + [0.1] * 400, [1, 0] * 200 + [0] * 400).choose(0.9)
+    assert not band.precision_met
+    assert band.lower == 0.5
+    assert (band.called, band.called_true) == (0, 0)
+
+
+def test_where_both_promises_hold_one_threshold_parts_them_all():
+    band = threshold_table([0.7] * 200 + [0.6] * 200, [1] * 200 + [0] * 200).choose()
+    assert band.lower == band.upper
+    assert 0.6 < band.upper <= 0.7
+    assert band.review_share == 0
+
+
 @pytest.mark.parametrize("ask", [{"precision": 1.0}, {"max_lost": 0.0}, {"confidence": math.nan}])
 def test_asks_without_an_error_are_refused(ask):
     with pytest.raises(CxjobsError, match="between 0 and 1"):
@@ -180,6 +214,15 @@ def test_asks_without_an_error_are_refused(ask):
         lambda raw: raw.update(threshold="x"),
         lambda raw: raw.update(positives=-1),
         lambda raw: raw.update(extra=1),
+        lambda raw: raw["threshold"].reverse(),
+        lambda raw: raw.update(n=raw["above"][0] - 1),
+        lambda raw: raw.update(positives=raw["true_above"][0] - 1),
+        lambda raw: raw.update(true_above=[-1] * len(raw["above"])),
+        lambda raw: raw["true_above"].reverse(),
+        lambda raw: raw.update(confidence=1.5),
+        lambda raw: raw.update(confidence=0),
+        lambda raw: raw["lost_high"].pop(),
+        lambda raw: raw["precision_low"].pop(),
     ],
 )
 def test_a_harmed_table_is_refused(harm):
