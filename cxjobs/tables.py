@@ -56,7 +56,7 @@ def answer_columns(frame: pd.DataFrame) -> pd.DataFrame:
         if broken.any():
             raise DataError(
                 f"Column {name!r} holds {columns[name][broken].iloc[0]!r} in row "
-                f"{frame.index[broken][0]!r}: "
+                f"{frame.index[broken].tolist()[0]!r}: "
                 f"a number from 0 to {limit} should stand there."
             )
         columns[name] = numbers.astype(float)

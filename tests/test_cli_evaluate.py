@@ -154,7 +154,7 @@ def test_wrong_data_is_one_message_and_exit_2(tmp_path, folder, content, said):
 def test_wrong_use_is_said(others, folder, tmp_path):
     result = run(others, "--model", folder, "--folds", 3)
     assert result.exit_code == 2
-    assert "--folds is for cross-validation" in result.output
+    assert "--folds is for cross-validation" in result.stderr
     assert run(tmp_path / "none.csv").exit_code == 2
     assert run(others, "--model", tmp_path).exit_code == 2
     broken = run(others)
