@@ -85,4 +85,4 @@ def test_the_shipped_model_is_rebuilt(tmp_path):
         return
     # Other versions of the libraries may round differently, but not answer differently.
     for name in ("title.coef", "posting.coef"):
-        np.testing.assert_allclose(rebuilt.array(name), old.array(name), atol=5e-3)
+        np.testing.assert_allclose(rebuilt.array(name), old.array(name), rtol=0.01, atol=5e-3)
