@@ -249,7 +249,7 @@ _MARK = pa.py_buffer(b"\xef\xbb\xbf")
 def fast_rows(data: pa.Buffer, names: Sequence[str], dialect: Dialect) -> pa.Table | None:
     """Rows of clean text by Arrow; None where a row is not as wide as the header, or not UTF-8."""
     csv_ = pyarrow.csv
-    if data.slice(0, 3).equals(_MARK):
+    if data.size >= 3 and data.slice(0, 3).equals(_MARK):
         return None  # Arrow would drop it, as if a file began here
     try:
         return csv_.read_csv(
