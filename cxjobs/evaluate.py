@@ -56,6 +56,12 @@ class OutOfFold:
         """Rows that count in figures: the composed ones don't. Shape (n,)."""
         return np.asarray(self.frame["source"] != COMPOSED)
 
+    def temperature(self, basis: str) -> float:
+        """Temperature of a basis, found on the rows that count in figures."""
+        kept = self.scored
+        roles = self.frame["role"][kept].to_numpy(str)
+        return temperature(self.scores[basis][:, kept, : len(ROLES)], roles)
+
     def probabilities(self, basis: str, temperature: float = 1.0) -> Array:
         """Role probabilities of each repeat: shape (repeats, n, 13)."""
         return np.stack([softmax(s[:, : len(ROLES)] / temperature) for s in self.scores[basis]])

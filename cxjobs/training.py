@@ -82,13 +82,7 @@ def train(
     with threadpool_limits(1):
         tell(f"scoring {len(frame)} rows out of fold")
         result = evaluate.out_of_fold(frame, estimator)
-        temperatures = {
-            basis: evaluate.temperature(
-                result.scores[basis][:, result.scored, : len(taxonomy.ROLES)],
-                result.frame["role"][result.scored].to_numpy(str),
-            )
-            for basis in evaluate.BASES
-        }
+        temperatures = {basis: result.temperature(basis) for basis in evaluate.BASES}
         tell("measuring")
         figures = {
             basis: evaluate.figures(result, basis, temperatures[basis], replicates=replicates)

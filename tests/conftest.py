@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from cxjobs import dataset, store, text
 from cxjobs.model import JobClassifier
-from cxjobs.taxonomy import PRACTICES, ROLES, label_of
+from cxjobs.taxonomy import PRACTICES, label_of
 
 # Machines that run this are shared: what is slow today was not yesterday.
 settings.register_profile("cxjobs", deadline=None)
@@ -106,9 +106,3 @@ def folder(fitted: JobClassifier, tmp_path: Path) -> Path:
         },
     )
     return tmp_path / "model"
-
-
-@pytest.fixture(scope="session")
-def roles() -> tuple[str, ...]:
-    """Codes of all roles."""
-    return ROLES

@@ -110,7 +110,6 @@ def _cross_validate(
 
     from cxjobs import dataset, decision, evaluate
     from cxjobs.model import JobClassifier
-    from cxjobs.taxonomy import ROLES
     from cxjobs.training import PROMISE
 
     frame = dataset.load(data)
@@ -136,10 +135,7 @@ def _cross_validate(
         found["rows_trained_on_only"] = len(frame) - int(keep.sum())
         for basis in evaluate.BASES:
             tell(f"measuring by {BASES[basis]}")
-            heat = evaluate.temperature(
-                result.scores[basis][:, keep, : len(ROLES)],
-                result.frame["role"][keep].to_numpy(str),
-            )
+            heat = result.temperature(basis)
             p = result.probabilities(basis, heat)[0, keep, 0]
             asked = PROMISE[basis]
             band = decision.threshold_table(p, truth, confidence=asked["confidence"]).choose(
