@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,34 @@ TESTS = {
     "survey": ["test_survey.py"],
     "shares": ["test_shares.py"],
     "prevalence": ["test_prevalence.py"],
-    "postings.delimited": ["test_postings_delimited.py"],
+    "postings.delimited": ["test_postings_delimited.py", "test_postings_inputs.py"],
     "postings.jsonrows": ["test_postings_json.py", "test_postings_sources.py"],
     "postings.inputs": ["test_postings_inputs.py", "test_postings_pipeline.py"],
-    "postings.formats": ["test_postings_inputs.py", "test_postings_sources.py"],
+    "postings.formats": ["test_postings_sources.py", "test_postings_inputs.py"],
     "postings.fields": ["test_postings_sources.py", "test_postings_pipeline.py"],
     "postings.layout": ["test_postings_pipeline.py"],
-    "postings.duplicates": ["test_postings_duplicates.py"],
+    "postings.duplicates": ["test_postings_duplicates.py", "test_postings_pipeline.py"],
+    "postings.sources": ["test_postings_sources.py", "test_postings_inputs.py"],
+    "postings.pages": ["test_postings_json.py", "test_postings_inputs.py"],
+    "postings.columnar": ["test_postings_inputs.py", "test_postings_pipeline.py"],
+    "postings.batch": [
+        "test_postings_delimited.py",
+        "test_postings_json.py",
+        "test_postings_inputs.py",
+        "test_postings_pipeline.py",
+    ],
+    "postings.reading": [
+        "test_postings_sources.py",
+        "test_postings_inputs.py",
+        "test_postings_pipeline.py",
+    ],
+    "postings.overview": ["test_postings_inputs.py", "test_cli_classify.py"],
+    "postings.summary": ["test_postings_pipeline.py", "test_cli_classify.py"],
+    "postings.answers": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.pipeline": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.outlets": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.workspace": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.writers": ["test_postings_pipeline.py", "test_postings_resume.py"],
 }
 """Tests of a module; the quick ones first."""
 
@@ -149,10 +171,12 @@ def passes(place: Path, arguments: list[str], limit: float) -> bool:
 
 
 def difference(before: str, after: str) -> str:
-    """The line that a mutant changed."""
+    """What a mutant changed of a line, with some words around."""
     for old, new in zip(before.splitlines(), after.splitlines(), strict=False):
         if old != new:
-            return f"{old.strip()}  ->  {new.strip()}"
+            same = (a == b for a, b in zip(old, new, strict=False))
+            at = max(sum(takewhile(bool, same)) - 60, 0)
+            return f"{old[at:].strip()[:120]}  ->  {new[at:].strip()[:120]}"
     return "?"
 
 
