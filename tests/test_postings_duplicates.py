@@ -21,7 +21,8 @@ def text(draw, sentences=30):
 def batch(rows):
     columns = ("title", "description", "id", "company", "location")
     arrays = {name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in columns}
-    return Batch(file="x", **arrays)
+    numbered = pa.array([row.get("numbered", False) for row in rows], pa.bool_())
+    return Batch(file="x", numbered=numbered, **arrays)
 
 
 def originals(rows, size=1000, folder=None):
@@ -110,6 +111,13 @@ def test_short_and_bare_postings_are_compared_word_for_word(first, second, same)
 def test_the_same_posting_listed_twice_is_found_even_without_a_company():
     rows = [{"title": "CX lead", "id": "https://x.example/1"}] * 2
     assert originals(rows) == [None, "https://x.example/1"]
+
+
+def test_the_number_of_a_row_is_nobody_elses_id():
+    rows = [{"title": "CX lead", "id": "1", "numbered": n} for n in (True, False, True, False)]
+    assert originals(rows) == [None, None, None, "1"]
+    told = [{**row, "description": "Own it."} for row in rows]
+    assert originals(told) == [None, "1", "1", "1"]
 
 
 def test_a_sentence_that_all_share_makes_no_duplicates():

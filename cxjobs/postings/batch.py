@@ -51,6 +51,8 @@ class Batch:
     title, description, id, company, location : pyarrow.Array of string
         Raw text, joined from several fields where the source says so; "" where missing, never
         null.
+    numbered : pyarrow.Array of bool
+        Where the number of the row stands in for a missing id.
     rejects : tuple of Reject
         What could not be parsed since the batch before.
     arrow : pyarrow.Table or None
@@ -67,6 +69,7 @@ class Batch:
     id: pa.Array
     company: pa.Array
     location: pa.Array
+    numbered: pa.Array
     rejects: tuple[Reject, ...] = ()
     arrow: pa.Table | None = None
     rows: Sequence[dict[str, Any]] | None = None
@@ -75,6 +78,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.title)
+
+    @property
+    def size(self) -> int:
+        """Bytes of title and description."""
+        return int(self.title.nbytes + self.description.nbytes)
 
     @cached_property
     def table(self) -> pa.Table:
@@ -92,12 +100,15 @@ class Batch:
         return pa.Table.from_arrays(arrays, names=list(self.names))
 
 
-TEXTS = ("title", "description", "id", "company", "location")
-"""The text arrays of a batch."""
+BATCH_BYTES = 1 << 22
+"""Bytes of title and description from which a batch is full, however few its postings are."""
+
+ARRAYS = ("title", "description", "id", "company", "location", "numbered")
+"""The arrays of a batch."""
 
 
 def together(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
-    """Small batches of a like kind as one, so that a folder of pages is not answered singly.
+    """Small batches of a like kind as one, so that few things are done for many postings.
 
     Parameters
     ----------
@@ -108,7 +119,8 @@ def together(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
     Yields
     ------
     Batch
-        The same postings and rejects, in order; ``file`` is that of the first.
+        The same postings and rejects, in order; ``file`` is that of the first. None that has
+        been put together has more than ``BATCH_BYTES``.
     """
     waiting: list[Batch] = []
     for batch in batches:
@@ -124,6 +136,8 @@ def _fits(waiting: Sequence[Batch], batch: Batch, rows: int) -> bool:
     first = waiting[0]
     if sum(map(len, waiting)) + len(batch) > rows:
         return False
+    if sum(one.size for one in waiting) + batch.size > BATCH_BYTES:
+        return False
     if first.arrow is None or batch.arrow is None:
         return first.arrow is batch.arrow
     return bool(first.arrow.schema.equals(batch.arrow.schema))
@@ -133,14 +147,14 @@ def _joined(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     first = batches[0]
-    texts = {name: pa.concat_arrays([getattr(batch, name) for batch in batches]) for name in TEXTS}
+    arrays = {name: pa.concat_arrays([getattr(one, name) for one in batches]) for name in ARRAYS}
     rejects = tuple(one for batch in batches for one in batch.rejects)
     if first.arrow is not None:
         arrow = pa.concat_tables([batch.arrow for batch in batches])
-        return Batch(first.file, **texts, rejects=rejects, arrow=arrow)
+        return Batch(first.file, **arrays, rejects=rejects, arrow=arrow)
     return Batch(
         first.file,
-        **texts,
+        **arrays,
         rejects=rejects,
         rows=[row for batch in batches for row in batch.rows or ()],
         raw=[text for batch in batches for text in batch.raw or ()],

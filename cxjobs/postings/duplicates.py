@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cxjobs.postings.fields import blank
 from cxjobs.postings.writers import sync
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ _RECORD = np.dtype(
 _ODD = np.random.default_rng(2024).integers(0, 1 << 63, (2, SLOTS), np.uint64) | np.uint64(1)
 _WORD = np.zeros(256, bool)
 _WORD[[*range(48, 58), *range(65, 91), *range(97, 123), *range(128, 256)]] = True
+_ASIDE = re.compile(r"[(\[{][^)\]}]*[)\]}]?|\s[-–—|/]\s.*")
+_find_words = re.compile(r"\w+").findall
 
 Keys = npt.NDArray[np.uint32]
 
@@ -83,7 +87,8 @@ class Duplicates:
             return originals
         sketch, comparable = sketches(batch)
         keys = _keys(sketch)
-        hit = np.flatnonzero((self._index.has(keys) | _shared(keys)) & comparable)
+        tell = np.flatnonzero(comparable)
+        hit = tell[self._index.has(keys[tell]) | _shared(keys[tell])]
         before, room = self._before(sketch[hit], keys[hit])
         inside: dict[int, list[int]] = {}
         for at, row in enumerate(hit.tolist()):
@@ -96,8 +101,8 @@ class Duplicates:
                 for key, left in zip(keys[row].tolist(), room[at], strict=True):
                     if len(rows := inside.setdefault(key, [])) < left:
                         rows.append(row)
-        new = comparable & np.array([one is None for one in originals])
-        self._add(batch, np.flatnonzero(new), sketch, keys)
+        again = [row for row in hit.tolist() if originals[row] is not None]
+        self._add(batch, np.setdiff1d(tell, again, assume_unique=True), sketch, keys)
         return originals
 
     def _before(
@@ -196,6 +201,7 @@ def _listable(identity: str) -> str:
     return re.sub(r"[\s,]", lambda match: f"%{ord(match.group()) & 255:02X}", identity)
 
 
+@lru_cache(1 << 14)
 def role_name(title: str, location: str = "") -> str:
     """What of a title names the role: without place, brackets, codes, and what a dash adds.
 
@@ -203,10 +209,11 @@ def role_name(title: str, location: str = "") -> str:
     ('cx manager', 'head of cx')
     """
     whole = title.lower()
-    short = re.sub(r"[(\[{][^)\]}]*[)\]}]?|\s[-–—|/]\s.*", " ", whole)
-    place = set(re.findall(r"\w+", location.lower()))
-    words = [w for w in re.findall(r"\w+", short) if w not in place and not w.isdigit()]
-    return " ".join(words) or " ".join(re.findall(r"\w+", whole))
+    place = set(_find_words(location.lower()))
+    words = _find_words(_ASIDE.sub(" ", whole))
+    return " ".join([w for w in words if w not in place and not w.isdigit()]) or " ".join(
+        _find_words(whole)
+    )
 
 
 def sketches(batch: Batch) -> tuple[Keys, npt.NDArray[np.bool_]]:
@@ -228,20 +235,32 @@ def sketches(batch: Batch) -> tuple[Keys, npt.NDArray[np.bool_]]:
             hashed = (features * _ODD[0, slot] + _ODD[1, slot]) >> np.uint64(32)
             sketch[many, slot] = np.minimum.reduceat(hashed, starts[counts > 0])[many[counts > 0]]
     comparable = np.ones(rows, bool)
-    few = np.flatnonzero(~many)
+    comparable[~many] = _tells(batch, pa.array(~many))
+    few = np.flatnonzero(~many & comparable)
     taken = pa.array(few)
-    texts = (batch.title, batch.description, batch.company, batch.id)
-    for row, title, description, company, identity in zip(
-        few.tolist(), *(text.take(taken).to_pylist() for text in texts), strict=True
-    ):
-        words = " ".join(description.lower().split())
-        if not words:
-            # The number of a row, which stands in for a missing id, is nobody else's.
-            words = f"\x1e{role_name(title)}\x1e{company.strip().lower() or identity}"
-            comparable[row] = bool(title.strip())
-        digest = hashlib.blake2b(words.encode(), digest_size=4 * SLOTS).digest()
-        sketch[row] = np.frombuffer(digest, "<u4")
+    parts = (batch.title, batch.description, batch.company, batch.id)
+    told = map(_words, *(part.take(taken).to_pylist() for part in parts))
+    digests = [hashlib.blake2b(words, digest_size=4 * SLOTS).digest() for words in told]
+    sketch[few] = np.frombuffer(b"".join(digests), "<u4").reshape(-1, SLOTS)
     return sketch, comparable
+
+
+def _tells(batch: Batch, rows: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    """Which of these rows have a description, or else a title and a company or id of their own."""
+    title, description, company = (
+        blank(part.filter(rows)) for part in (batch.title, batch.description, batch.company)
+    )
+    # The number of a row, which stands in for a missing id, is nobody else's.
+    nameless = pc.or_(title, pc.and_(company, batch.numbered.filter(rows)))
+    return np.asarray(pc.invert(pc.and_(description, nameless)))
+
+
+def _words(title: str, description: str, company: str, identity: str) -> bytes:
+    """What two postings of few anchors have in common if they are one."""
+    words = " ".join(description.lower().split())
+    if not words:
+        words = f"\x1e{role_name(title)}\x1e{company.strip().lower() or identity}"
+    return words.encode()
 
 
 def anchors(texts: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], npt.NDArray[Any]]:
@@ -308,12 +327,14 @@ class _Index:
 
     def has(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Rows of which a role with the same key is known."""
-        wanted = keys.astype(np.uint64)
-        found = np.zeros(keys.shape, bool)
+        # In order, because the search is then several times quicker.
+        wanted, of = np.unique(keys, return_inverse=True)
+        wanted = wanted.astype(np.uint64)
+        found = np.zeros(len(wanted), bool)
         for run in self._runs:
             at = np.searchsorted(run, wanted << np.uint64(32))
             found |= np.equal(run[np.minimum(at, len(run) - 1)] >> np.uint64(32), wanted)
-        return np.asarray(found.any(axis=1))
+        return np.asarray(found[of.reshape(keys.shape)].any(axis=1))
 
     def find(
         self, keys: Keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,7 @@ JOINT = "\n\n"
 
 
 def texts_of_table(table: pa.Table, fields: Fields, first: int) -> dict[str, pa.Array]:
-    """The text arrays of a batch from a table; ``first`` is the number of its first row."""
+    """The arrays of a batch from a table; ``first`` is the number of its first row."""
     return _finished(
         {
             part: _first_of_columns(table, getattr(fields, part))
@@ -34,7 +35,7 @@ def texts_of_table(table: pa.Table, fields: Fields, first: int) -> dict[str, pa.
 def texts_of_rows(
     rows: Sequence[Mapping[str, Any]], fields: Fields, first: int
 ) -> dict[str, pa.Array]:
-    """The text arrays of a batch from JSON objects; ``first`` is the number of the first."""
+    """The arrays of a batch from JSON objects; ``first`` is the number of the first."""
 
     def column(paths: Alternatives, *, single: bool) -> pa.Array:
         texts = [_first_of_row(row, paths, single=single) for row in rows]
@@ -61,12 +62,14 @@ def _finished(
         texts["description"] = pc.utf8_trim_whitespace(joined)
     else:
         texts["description"] = description[0] if description else empty
-    numbers = pa.array(range(first, first + rows), pa.int64()).cast(pa.string())
-    texts["id"] = pc.if_else(_blank(texts["id"]), numbers, texts["id"])
+    texts["numbered"] = blank(texts["id"])
+    numbers = pa.array(np.arange(first, first + rows)).cast(pa.string())
+    texts["id"] = pc.if_else(texts["numbered"], numbers, texts["id"])
     return texts
 
 
-def _blank(array: pa.Array) -> pa.Array:
+def blank(array: pa.Array) -> pa.Array:
+    """Which texts are empty or white space only."""
     return pc.equal(pc.utf8_trim_whitespace(array), "")
 
 
@@ -76,7 +79,7 @@ def _first_of_columns(table: pa.Table, paths: Alternatives) -> pa.Array | None:
         array = _column(table, path)
         if array is None:
             continue
-        chosen = array if chosen is None else pc.if_else(_blank(chosen), array, chosen)
+        chosen = array if chosen is None else pc.if_else(blank(chosen), array, chosen)
     return pa.repeat(pa.scalar(""), table.num_rows) if chosen is None else chosen
 
 

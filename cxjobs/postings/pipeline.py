@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from cxjobs.errors import FormatError
 from cxjobs.postings.answers import Answer, Load, answered
-from cxjobs.postings.batch import together
+from cxjobs.postings.batch import BATCH_BYTES, together
 from cxjobs.postings.layout import Layout, united
 from cxjobs.postings.outlets import Outlet, outlet
 from cxjobs.postings.reading import BATCH_ROWS, Reading
@@ -94,7 +94,7 @@ def classify(
     deciding = {
         "inputs": [[f.path, *f.state] for f in reading.files],
         "options": [format, encoding, dict(mapping or {}), kind, columns, list(only)],
-        "batch size": batch_rows,
+        "batch size": [batch_rows, BATCH_BYTES],
         "model": [model, dict(settings or {})],
     }
     with explained(target):
@@ -186,12 +186,9 @@ def _no_answer(answer: Answer) -> pa.Table:
 
 def _with_originals(answer: pa.Table, originals: Sequence[str | None]) -> pa.Table:
     """Add ``duplicate_of:<id>`` to the flags."""
-    if not any(one is not None for one in originals):
+    if originals.count(None) == len(originals):
         return answer
-    flags = [
-        flag if original is None else ",".join(filter(None, (flag, f"duplicate_of:{original}")))
-        for flag, original in zip(answer["flags"].to_pylist(), originals, strict=True)
-    ]
-    index = answer.column_names.index("flags")
-    field = answer.schema.field("flags")
-    return answer.set_column(index, field, pa.array(flags, field.type))
+    added = pc.binary_join_element_wise("duplicate_of", pa.array(originals, pa.string()), ":")
+    index, flags = answer.column_names.index("flags"), answer["flags"]
+    both = pc.if_else(pc.equal(flags, ""), added, pc.binary_join_element_wise(flags, added, ","))
+    return answer.set_column(index, answer.schema.field(index), pc.coalesce(both, flags))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cxjobs.errors import FormatError
 from cxjobs.postings import columnar, delimited, jsonrows, pages
-from cxjobs.postings.batch import Batch, Reject
+from cxjobs.postings.batch import BATCH_BYTES, Batch, Reject
 from cxjobs.postings.fields import texts_of_rows, texts_of_table
 from cxjobs.postings.formats import format_of
 from cxjobs.postings.inputs import Input, Stream, find
@@ -28,8 +28,11 @@ _CHANGED = (
     " when it is whole"
 )
 
-BATCH_ROWS = 2000
-"""Postings in a batch unless said otherwise."""
+BATCH_ROWS = 1 << 15
+"""Most postings in a batch unless said otherwise; whole postings are fewer, see ``BATCH_BYTES``."""
+
+_TAKEN = 2000
+"""Most postings that are parsed at a time where their size is not known before."""
 
 
 @dataclass
@@ -173,7 +176,7 @@ class Reading:
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
-        """All postings, at most ``rows`` a batch."""
+        """All postings, at most ``rows`` a batch, and not many more than ``BATCH_BYTES``."""
         first = 1
         for file in self.files:
             for batch in self._of_file(file, rows, first):
@@ -274,17 +277,20 @@ def _batches(file: File, stream: Stream, rows: int, first: int) -> Iterator[Batc
         yield from _json_batches(file, stream, rows, first)
     elif file.format == "parquet":
         with stream.file() as opened:
-            for table in columnar.read(columnar.opened(opened, file.path), file.path, rows):
+            parquet = columnar.opened(opened, file.path)
+            for table in columnar.read(parquet, file.path, min(rows, _TAKEN)):
                 yield _of_table(file, table, (), first)
                 first += table.num_rows
     elif file.dialect is not None:
         _, pieces = delimited.read(stream, file.dialect)
         for piece in pieces:
-            rejects = piece.rejects
-            for start in range(0, max(piece.table.num_rows, 1), rows):
-                yield _of_table(file, piece.table.slice(start, rows), rejects, first)
+            rejects, table = piece.rejects, piece.table
+            fit = BATCH_BYTES * table.num_rows // max(table.nbytes, 1)
+            step = max(1, min(rows, fit))
+            for start in range(0, max(table.num_rows, 1), step):
+                yield _of_table(file, table.slice(start, step), rejects, first)
                 rejects = ()
-                first += min(rows, piece.table.num_rows - start)
+                first += min(step, table.num_rows - start)
 
 
 def _of_table(file: File, table: pa.Table, rejects: tuple[Reject, ...], first: int) -> Batch:
@@ -297,7 +303,7 @@ def _of_table(file: File, table: pa.Table, rejects: tuple[Reject, ...], first: i
 def _json_batches(file: File, stream: Stream, rows: int, first: int) -> Iterator[Batch]:
     names, fields = tuple(file.schema.names), file.fields or Fields("none")
     found = _rows(file, stream)
-    while taken := list(islice(found, rows)):
+    while taken := list(islice(found, min(rows, _TAKEN))):
         postings = [row for row in taken if isinstance(row, Row)]
         values = [row.value for row in postings]
         yield Batch(

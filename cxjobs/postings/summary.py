@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pyarrow as pa
 
     from cxjobs.postings.batch import Batch
 
@@ -78,12 +79,19 @@ class Summary:
         self.left_out += len(batch) - written
         if batch.rejects:
             self.rejected[UNPARSED] += len(batch.rejects)
-        columns = (answer[name].to_pylist() for name in ("label", "status", "reason"))
-        for label, status, reason, original in zip(*columns, originals, strict=True):
-            self.duplicates += original is not None
-            if status != "ok":
-                self.rejected[reason or status] += 1
-                continue
-            self.ok += 1
-            self.labels[label] += 1
-            self.unique_labels[label] += original is None
+        self.duplicates += len(originals) - originals.count(None)
+        ok = pc.equal(answer["status"], "ok")
+        refused = answer.select(["status", "reason"]).filter(pc.invert(ok)).to_pylist()
+        self.rejected.update(one["reason"] or one["status"] for one in refused)
+        first = pc.is_null(pa.array(originals, pa.string()))
+        unique = _labels(answer, pc.and_(ok, first))
+        for label, count in _labels(answer, ok).items():
+            self.ok += count
+            self.labels[label] += count
+            self.unique_labels[label] += unique.get(label, 0)
+
+
+def _labels(answer: pa.Table, rows: pa.ChunkedArray) -> dict[str, int]:
+    """Number of each label among some rows, in order of first appearance."""
+    counts = pc.value_counts(answer["label"].filter(rows)).to_pylist()
+    return {one["values"]: one["counts"] for one in counts}
