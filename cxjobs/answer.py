@@ -7,9 +7,10 @@ the compiled scorer. Nothing heavier than the standard library is imported until
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from cxjobs import store
+from cxjobs import soundness, store
 from cxjobs.decision import Band, Table, decide
 from cxjobs.errors import DataError, ModelError
 from cxjobs.flags import DISTRUSTED, flag_column, flags_of
@@ -123,6 +124,7 @@ class Model:
         manifest = folder.manifest
         self.manifest = manifest
         self.folder = folder
+        soundness.check_arrays(folder)
         try:
             promise = manifest["promise"]
             self.bands: dict[str, Band] = {
@@ -138,8 +140,14 @@ class Model:
             raise ModelError(
                 f"{folder.path}: its manifest lacks {error}. Try: train it again."
             ) from None
-        store.check_arrays(folder)
-        self._scorer = Scorer(folder)
+        except ModelError as error:
+            raise ModelError(f"{folder.path}: {error}") from None
+        for block in soundness.blocks(folder):
+            if soundness.BLOCKS[block] not in self.bands:
+                raise ModelError(
+                    f"{folder.path}: has no thresholds for the {block}. Try: train it again."
+                )
+        self._scorer, self._checked = Scorer(folder), False
 
     def predict(self, title: str, description: str | None = None) -> Answer:
         """Answer for one posting.
@@ -169,7 +177,14 @@ class Model:
         for name, value in (("title", title), ("description", description)):
             if value is not None and not isinstance(value, str):
                 raise DataError(f"The {name} must be text, not {type(value).__name__}.")
-        score = self._scorer.score_one(title or "", description or "")
+        try:
+            score = self._scorer.score_one(title or "", description or "")
+        except IndexError:
+            score = None
+        if score is None or not all(map(isfinite, (*score.roles, *score.practice))):
+            raise ModelError(
+                f"{self.folder.path}: its numbers give no answer. Try: cxjobs model verify."
+            )
         if not score.has_title and not score.posting_basis:
             raise DataError(
                 "The title is empty, and there is no description. "
@@ -233,6 +248,9 @@ class Model:
         import numpy as np
         import pyarrow as pa
 
+        if not self._checked:
+            soundness.check_values(self.folder)
+            self._checked = True
         scores = self._scorer.score_batch(title, description)
         n = len(scores.roles)
         rejected = ~scores.has_title & ~scores.posting_basis

@@ -32,7 +32,22 @@ def card(manifest: dict[str, Any]) -> str:
     ----------
     manifest : dict
         Of a model folder.
+
+    Raises
+    ------
+    ModelError
+        If the manifest lacks what the page tells.
     """
+    try:
+        return _page(manifest)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ModelError(
+            f"The manifest of this model tells too little for a card ({error!r}). "
+            "Try: train it again."
+        ) from None
+
+
+def _page(manifest: dict[str, Any]) -> str:
     data, figures = manifest["data"], manifest["figures"]
     parts = [
         f"# {manifest['name']}",

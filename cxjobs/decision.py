@@ -55,10 +55,11 @@ GRID = tuple(
 """Candidate thresholds: fine where few true ones are lost and where few false ones are called."""
 
 START = 30
-"""Postings above the threshold where testing of the precision starts.
+"""Postings above the threshold where testing of the precision starts: 29 without a false one are
+the fewest that can promise 0.90 with 95 % confidence."""
 
-29 postings without a false one are the fewest that can promise 0.90 with 95 % confidence.
-"""
+MOST_ROWS, MOST_POSTINGS = 1000, 10**7
+"""A table with more thresholds or postings is refused: to choose from it would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -161,25 +162,28 @@ class Table:
         Raises
         ------
         ModelError
-            If a column is missing, of another length, or does not count downwards.
+            If a column is missing, too long or of another length, or contradicts another.
         """
         try:
-            columns: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()
-            }
+            columns: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
             table = cls(**columns)
             above, true, rows = table.above, table.true_above, len(table.threshold)
+            false = table.n - table.positives
             sound = (
-                list(table.threshold) == sorted(table.threshold)
-                and list(above) == sorted(above, reverse=True)
-                and list(true) == sorted(true, reverse=True)
-                and all(0 <= k <= n for k, n in zip(true, above, strict=True))
-                and (not rows or (above[0] <= table.n and true[0] <= table.positives))
-                and rows == len(above) == len(table.precision_low) == len(table.lost_high)
+                rows == len(above) == len(table.precision_low) == len(table.lost_high) <= MOST_ROWS
+                and all(type(k) is int for k in (table.n, table.positives, *above, *true))
+                and 0 <= table.positives <= table.n <= MOST_POSTINGS
+                and list(table.threshold) == sorted(table.threshold)
+                and all(0 <= t <= 1 for t in table.threshold)
+                and all(list(c) == sorted(c, reverse=True) for c in (above, true))
+                and all(
+                    0 <= k <= table.positives and 0 <= n - k <= false
+                    for k, n in zip(true, above, strict=True)
+                )
                 and 0 < table.confidence < 1
             )
         except (TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"The table of thresholds is unreadable: {error}.") from error
+            raise ModelError(f"The table of thresholds is unreadable: {error}.") from None
         if not sound:
             raise ModelError("The table of thresholds contradicts itself; train the model again.")
         return table
@@ -218,11 +222,8 @@ class Table:
         False
         """
         confidence = self.confidence if confidence is None else confidence
-        for name, value in (
-            ("precision", precision),
-            ("max_lost", max_lost),
-            ("confidence", confidence),
-        ):
+        asked = {"precision": precision, "max_lost": max_lost, "confidence": confidence}
+        for name, value in asked.items():
             if not 0 < value < 1:
                 raise CxjobsError(f"{name} must lie between 0 and 1, without the ends: {value}.")
         error = 1 - confidence
@@ -314,7 +315,8 @@ def threshold_table(probability: ArrayLike, truth: ArrayLike, *, confidence: flo
     (2, 1)
     """
     import numpy as np
-    from scipy.special import betaincinv
+
+    from cxjobs.intervals import clopper_pearson
 
     p = np.asarray(probability, dtype=float)
     y = np.asarray(truth)
@@ -332,10 +334,8 @@ def threshold_table(probability: ArrayLike, truth: ArrayLike, *, confidence: flo
     grid = np.array(GRID)
     above = p.size - np.searchsorted(np.sort(p), grid, side="left")
     true_above = true.size - np.searchsorted(true, grid, side="left")
-    lost = true.size - true_above
-    # betaincinv needs positive parameters; the bounds of empty counts are known without it.
-    low = betaincinv(np.maximum(true_above, 1), above - true_above + 1, 1 - confidence)
-    high = betaincinv(lost + 1, np.maximum(true_above, 1), confidence)
+    low, _ = clopper_pearson(true_above, above, confidence)
+    _, high = clopper_pearson(true.size - true_above, true.size, confidence)
     return Table(
         n=int(p.size),
         positives=int(true.size),
@@ -343,8 +343,8 @@ def threshold_table(probability: ArrayLike, truth: ArrayLike, *, confidence: flo
         threshold=GRID,
         above=tuple(above.tolist()),
         true_above=tuple(true_above.tolist()),
-        precision_low=tuple(np.where(true_above > 0, low, 0.0).round(4).tolist()),
-        lost_high=tuple(np.where(true_above > 0, high, 1.0).round(4).tolist()),
+        precision_low=tuple(low.round(4).tolist()),
+        lost_high=tuple(high.round(4).tolist()),
     )
 
 

@@ -221,15 +221,17 @@ class Calibration:
         Raises
         ------
         ModelError
-            If a part is missing or of another shape.
+            If a part is missing, of another shape, or makes two classes look the same.
         """
         try:
             n = np.array(raw["n"], dtype=int)
             parts = [np.array(raw[name], dtype=float) for name in ("means", "spread", "error")]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The calibration of shares is unreadable: {error}.") from error
-        if any(part.shape != (n.size, n.size) or np.isnan(part).any() for part in parts):
+        if any(part.shape != (n.size, n.size) or not np.isfinite(part).all() for part in parts):
             raise ModelError("The calibration of shares has parts of unequal shape.")
+        if not n.size or np.linalg.cond(parts[0]) > 1e6:
+            raise ModelError("The calibration of shares makes two classes look the same.")
         return cls(n, *parts)
 
     def shares(

@@ -15,9 +15,9 @@ import os
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from cxjobs import text
+from cxjobs import soundness, text
 from cxjobs.errors import ModelError
-from cxjobs.taxonomy import PRACTICES, ROLES
+from cxjobs.taxonomy import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,7 +232,7 @@ def _read_manifest(folder: str) -> dict[str, Any]:
             page = file.read(LARGEST_MANIFEST + 1)
         if len(page) > LARGEST_MANIFEST:
             raise ModelError(f"{path}: is larger than any manifest should be; refused.")
-        manifest = json.loads(page)
+        manifest: dict[str, Any] = json.loads(page, parse_constant=_no_number)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             f"{folder}: is not a model folder (no {MANIFEST} in it). "
@@ -242,11 +242,12 @@ def _read_manifest(folder: str) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: is not valid JSON ({error}). Try: copy it again.") from None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+    form = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(form) is not int or form < 1:
         raise ModelError(f"{path}: is not the manifest of a model folder.")
-    if manifest["format"] > FORMAT:
+    if form > FORMAT:
         raise ModelError(
-            f"{path}: has format {manifest['format']}, this version reads up to {FORMAT}. "
+            f"{path}: has format {form}, this version reads up to {FORMAT}. "
             "Try: pip install --upgrade cxjobs."
         )
     if manifest.get("text_version") != text.VERSION:
@@ -258,6 +259,10 @@ def _read_manifest(folder: str) -> dict[str, Any]:
     return manifest
 
 
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
+
+
 def _check_index(path: str, manifest: dict[str, Any]) -> None:
     """Refuse an index that points outside the file, before any byte of it is used."""
     try:
@@ -265,13 +270,14 @@ def _check_index(path: str, manifest: dict[str, Any]) -> None:
         size, index = stored["bytes"], stored["index"]
         sound = (
             stored["file"] == ARRAYS
-            and isinstance(size, int)
-            and size <= LARGEST_ARRAYS
+            and type(size) is int
+            and 0 <= size <= LARGEST_ARRAYS
             and isinstance(stored["sha256"], str)
         )
         for entry in index.values():
             shape, offset = entry["shape"], entry["offset"]
-            whole = all(isinstance(n, int) and n >= 0 for n in (*shape, offset))
+            # At most two, or their product alone would take for ever.
+            whole = len(shape) < 3 and all(type(n) is int and n >= 0 for n in (*shape, offset))
             end = offset + _TYPES[entry["dtype"]][1] * math.prod(shape) if whole else -1
             sound = sound and whole and offset % _ALIGN == 0 and end <= size
     except (KeyError, TypeError, AttributeError):
@@ -303,63 +309,28 @@ def model_arrays(model: JobClassifier) -> dict[str, np.ndarray[Any, Any]]:
     return arrays
 
 
-def check_arrays(folder: Folder) -> None:
-    """Check that a folder's arrays are those of a model: each there, of its type, fitting.
-
-    Raises
-    ------
-    ModelError
-        Naming the array that is not.
-    """
-
-    def check(name: str, kind: str, shape: list[int] | None = None) -> list[int]:
-        entry = folder.entry(name)
-        found: list[int] = entry["shape"]
-        fits = len(found) == 1 if shape is None else found == shape
-        # Where a key is sought, slots are a power of two.
-        if entry["dtype"] != kind or not fits or ("keys" in name and found[0].bit_count() != 1):
-            raise ModelError(
-                f"{folder.path}: its array {name!r} has type {entry['dtype']} and shape {found}, "
-                "which is not a model's. Try: copy the folder again, or train it again."
-            )
-        return found
-
-    slots, words = check("words.keys", "<u8"), check("title.unigrams", "<i4")
-    check("words.numbers", "<i4", slots)
-    check("words.lanes_at", "<i4", slots)
-    check("words.lanes", "<u8")
-    rows, width = 0, len(ROLES) + len(PRACTICES)
-    for block, basis in (("title", "title"), ("description", "posting")):
-        if block == "title" or "posting.coef" in folder.manifest["arrays"]["index"]:
-            check(f"{block}.terms", "|u1")
-            check(f"{block}.unigrams", "<i4", words)
-            check(f"{block}.pair_rows", "<i4", check(f"{block}.pair_keys", "<u8"))
-            rows += check(f"{block}.idf", "<f8")[0]
-            check(f"{basis}.coef", "<f4", [rows, width])
-            check(f"{basis}.intercept", "<f8", [width])
-
-
 def to_classifier(folder: Folder) -> JobClassifier:
     """Classifier of an opened folder: the reference implementation with the stored numbers.
 
     Raises
     ------
     ModelError
-        If an array is missing or has another shape than its neighbours.
+        If an array is missing, or holds what no model can hold.
     """
     import numpy as np
 
     from cxjobs.features import Block
     from cxjobs.model import JobClassifier
 
-    check_arrays(folder)
-    model = JobClassifier(**folder.manifest["parameters"])
+    soundness.check_tables(folder)
+    try:
+        model = JobClassifier(**folder.manifest["parameters"])
+    except TypeError as error:
+        raise ModelError(f"{folder.path}: its parameters are not a model's ({error}).") from None
     model.classes_, model.n_features_in_ = np.array(ROLES), 2
     model.vectorizers_, model.coef_, model.intercept_ = {}, {}, {}
-    for block in ("title", "description"):
-        if f"{block}.terms" not in folder.manifest["arrays"]["index"]:
-            continue
-        terms = folder.array(f"{block}.terms").tobytes().decode().split("\n")
+    for block in soundness.blocks(folder):
+        terms = soundness.terms(folder, block)
         vectorizer = Block(block, 1).vectorizer()
         vectorizer.vocabulary_ = {term: i for i, term in enumerate(terms)}
         vectorizer.idf_ = folder.array(f"{block}.idf").copy()

@@ -16,7 +16,7 @@ LAYERS = [
     ["taxonomy", "text", "intervals"],
     ["features", "frame", "lexicon", "columns", "spans", "metrics", "shares", "prevalence"],
     ["dataset", "decision", "agreement", "model"],
-    ["batch", "evaluate", "store"],
+    ["batch", "evaluate", "soundness", "store"],
     ["scorer"],
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],
     ["answer"],

@@ -38,12 +38,20 @@ def card(folder: Path | None) -> None:
 @command.command()
 @_folder
 def verify(folder: Path | None) -> None:
-    """Check format, sizes and SHA-256 of a model folder."""
-    from cxjobs import store
+    """Check format, sizes, SHA-256 and every value of a model folder.
+
+    A right digest shows that nothing was altered since the folder was written. Whether it holds
+    a model is another question: its tables must lead to each term, its numbers be finite, and
+    its thresholds promise no more than their counts allow.
+    """
+    from cxjobs import soundness, store
     from cxjobs.answer import load_model
 
     model = load_model(folder)
-    click.echo(f"{folder or store.shipped()}: {model.name}, complete and unaltered.")
+    soundness.check(model.folder)
+    click.echo(
+        f"{folder or store.shipped()}: {model.name}, complete and unaltered, its values sound."
+    )
 
 
 @command.command()
