@@ -480,7 +480,16 @@ def elsewhere(folder):
     rewritten(lambda m: m["arrays"].update(file="../stolen.bin"))(folder)
 
 
+def deceptive(folder):
+    """No empty slot, so that a search would go round for ever; the digest is made anew."""
+    opened = store.read(folder)
+    arrays = {name: opened.array(name).copy() for name in opened.manifest["arrays"]["index"]}
+    arrays["words.keys"][arrays["words.keys"] == 0] = 7
+    store.write(folder, arrays, {k: v for k, v in opened.manifest.items() if k != "arrays"})
+
+
 MODELS = {
+    "made to deceive": (deceptive, "no empty slot"),
     "missing": (shutil.rmtree, "is not a model folder"),
     "a bit altered": (one_bit, "SHA-256"),
     "cut": (lambda f: os.truncate(f / store.ARRAYS, 1000), "cut or altered"),

@@ -1,12 +1,16 @@
 """A model folder comes back as it went, and a damaged one is refused with a reason."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
-from cxjobs import store
+from cxjobs import load_model, store
 from cxjobs.errors import ModelError
+from cxjobs.scorer import Scorer
 
 
 def test_stored_classifier_gives_the_same_bits(folder, fitted, coded):
@@ -95,3 +99,45 @@ def test_unwritable_folder_is_named(tmp_path):
 def test_types_that_are_not_plain_data_are_not_stored(tmp_path):
     with pytest.raises(ModelError, match="not stored"):
         store.write(tmp_path, {"a": np.array([{}])}, {})
+
+
+DATA = Path(__file__).parent / "data"
+FORMATS = sorted(DATA.glob("model_format_*"), key=lambda folder: int(folder.name.split("_")[-1]))
+
+
+def test_a_folder_of_every_format_is_kept():
+    """Who raises `store.FORMAT` leaves a folder of the new one here, and none is taken away."""
+    assert [folder.name for folder in FORMATS] == [
+        f"model_format_{number}" for number in range(1, store.FORMAT + 1)
+    ]
+    for number, folder in enumerate(FORMATS, start=1):
+        assert json.loads((folder / store.MANIFEST).read_text("utf-8"))["format"] == number
+
+
+@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
+def test_an_old_folder_answers_as_it_always_did(folder):
+    """``answers.json`` was written with the folder and is never written again."""
+    told = json.loads((folder / "answers.json").read_text("utf-8"))
+    model, scorer = load_model(folder), Scorer(store.read(folder))
+    frame = pd.DataFrame(told)[["title", "description"]]
+    columns = [pa.array(frame[name], pa.string()) for name in frame]
+    batch, rows = scorer.score_batch(*columns), model.answer_batch(*columns).to_pylist()
+    proba = store.to_classifier(store.read(folder)).predict_proba(frame)
+    for at, one in enumerate(told):
+        score = scorer.score_one(one["title"], one["description"])
+        counts = [score.n_tokens, score.n_function, score.n_known, score.description_length]
+        assert (counts, score.text_hash) == (one["counts"], one["text_hash"])
+        for name in ("roles", "practice", "title_cx"):
+            np.testing.assert_allclose(getattr(score, name), one[name], 0, 1e-9)
+            np.testing.assert_allclose(getattr(batch, name)[at], one[name], 0, 1e-9)
+        np.testing.assert_allclose(proba[at], one["roles"], 0, 1e-9)
+        assert model.predict(one["title"], one["description"]).to_dict() == one["answer"]
+        assert rows[at] == one["answer"]
+
+
+@pytest.mark.parametrize("number", [store.FORMAT + 1, 99])
+def test_a_newer_format_is_refused_with_both_numbers(folder, number):
+    damage_manifest(lambda m: m.update(format=number))(folder)
+    says = f"has format {number}, this version reads up to {store.FORMAT}. Try: pip install"
+    with pytest.raises(ModelError, match=says):
+        load_model(folder)
