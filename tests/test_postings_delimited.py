@@ -185,3 +185,154 @@ def test_words_that_mean_missing_elsewhere_are_words_here(tmp_path):
 def test_a_header_with_an_open_quote_is_an_error(tmp_path):
     with pytest.raises(FormatError, match="header"):
         read(tmp_path, b'id,"title\n1,2\n', dialect=Dialect())
+
+
+def test_an_old_mac_table_with_another_delimiter_is_told():
+    assert sniff(b"id;title\r1;Manager, CX\r2;Agent\r") == Dialect(";", newline="\r")
+
+
+def test_a_few_odd_rows_do_not_change_the_delimiter():
+    odd = b"".join(b"%d;Lead, CX\n" % i for i in range(9)) + b"nothing here\n"
+    assert sniff(b"id;title\n" + odd).delimiter == ";"
+    # As even, the wider header counts; without any, a comma.
+    assert sniff(b"a,b;c;d\n1,2;3;4\n").delimiter == ";"
+    assert sniff(b"title\nx\n").delimiter == ","
+
+
+@pytest.mark.parametrize(
+    ("data", "escape"),
+    [
+        (b'"a","b"\n"1","x\\\\"\n', "\\"),
+        (b'"a","b"\r\n"1","x\\"y"\r\n', "\\"),
+        (b'"a",b\n"1","x\\"y"\n', None),
+        (b'a,"b"\n"1","x\\"y"\n', None),
+        (b'"a","b"\n"1","no backslash"\n', None),
+        (b'"a","b"\n"1","x\\"y"\n"2","cut \\', "\\"),
+    ],
+)
+def test_backslashes_escape_where_all_is_quoted(data, escape):
+    assert sniff(data).escape == escape
+
+
+def test_escaped_text_is_read_without_its_backslashes(tmp_path):
+    data = b'"id","title"\n"1","C:\\\\dir"\n"2","say \\"x\\""\n'
+    assert read(tmp_path, data)[1] == [("1", "C:\\dir"), ("2", 'say "x"')]
+
+
+def test_plain_tables_never_see_the_slow_reader(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "exact_rows", None)
+    data = b"id,title\n" + b"".join(b'%d,"Head of ""CX"", %d"\n' % (i, i) for i in range(90))
+    assert len(read(tmp_path, data, 100)[1]) == 90
+
+
+def test_a_header_longer_than_the_first_look(tmp_path):
+    wide = [f"column{i}" for i in range(200_000)]
+    names, rows, _ = read(tmp_path, ",".join(wide).encode() + b"\n", dialect=Dialect())
+    assert (names, rows) == (wide, [])
+
+
+@pytest.mark.parametrize("data", [b"id,title", b"id,title\n", b"\n\nid,title\n\n"])
+def test_a_header_alone_has_no_rows(tmp_path, data):
+    assert read(tmp_path, data) == (["id", "title"], [], [])
+
+
+def test_a_first_line_without_end_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "LONGEST", 2 << 20)
+    with pytest.raises(FormatError, match="line 1 has over 2097152 bytes"):
+        read(tmp_path, b"x" * (5 << 20), dialect=Dialect())
+
+
+def test_nothing_but_empty_lines_has_no_header(tmp_path):
+    with pytest.raises(FormatError, match="no header line"):
+        read(tmp_path, b"\n\n\n", dialect=Dialect())
+
+
+def test_lines_are_counted_over_what_is_empty_long_or_quoted(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "LONGEST", 2000)
+    data = (
+        b'\n\n"id","ti\ntle"\n1,a\n2,"b\nc"\n3\n' + b"y" * 9000 + b"\n4,d\n5\n" + b"6,e\n\n7,8,9\n"
+    )
+    for chunk in (16, 500, 1 << 20):
+        monkeypatch.setattr(delimited, "LONGEST", 2000 if chunk < 5000 else 1 << 23)
+        names, rows, rejects = read(tmp_path, data, chunk, Dialect())
+        assert names == ["id", "ti\ntle"]
+        assert rows == [("1", "a"), ("2", "b\nc"), ("4", "d"), ("6", "e")]
+        assert [one.line for one in rejects] == [8, 9, 11, 14]
+    assert "1 fields where the header has 2" in rejects[0].reason
+    assert "3 fields where the header has 2" in rejects[3].reason
+
+
+def test_a_field_that_is_not_utf8_is_named(tmp_path):
+    _, rows, rejects = read(tmp_path, b"a,b,c\n1,\xc3\xa9,\xff\n1,\xff,3\n4,\xc3\xa9,\xc3\xa9\n")
+    assert rows == [("4", "é", "é")]
+    assert [one.reason[:30] for one in rejects] == [
+        "field 3 is not valid UTF-8; if",
+        "field 2 is not valid UTF-8; if",
+    ]
+    assert rejects[0].raw == "1,é,\\xff"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (b'1,"a', "does not end"),
+        (b'1,"a"b', "bad quoting"),
+        (b'1,"' + b"x" * 300 + b'"', "does not end"),
+    ],
+)
+def test_bad_quoting_says_how(tmp_path, monkeypatch, row, says):
+    monkeypatch.setattr(delimited, "LONGEST", 200)
+    _, rows, rejects = read(tmp_path, b"a,b\n" + row + b"\n2,y\r\n3,\rz\n", dialect=Dialect())
+    assert rows == [("2", "y"), ("3", "\rz")]
+    assert len(rejects) == 1
+    assert says in rejects[0].reason
+
+
+@pytest.mark.parametrize(
+    ("data", "final", "length"),
+    [
+        (b"1,a\n2,b", False, 4),
+        (b"1,a\n2,b", True, 7),
+        (b'1,a\n2,"b\nc', False, 4),
+        (b'1,a\n2,"b\n', True, 0),
+        (b'1,a\n2,"b\nc","d\ne', False, 4),
+        (b'"a"\n"b"', True, 7),
+        (b'"a\nb"\n', False, 6),
+        (b"1,a\r\n2,b\r\n", False, 10),
+        (b"1,a\n2,b\r", True, 0),
+        (b"1,a\n2,b\r", False, 4),
+        (b"1,a\r\n2\rb\n", True, 0),
+        (b'1,"a"\r\n', True, 7),
+        (b'1,"a" \n', True, 0),
+        (b'1, "a"\n', True, 0),
+        (b'1;"a"\n', True, 0),
+        (b"no end", False, 0),
+    ],
+)
+def test_how_much_of_a_stretch_is_clean(data, final, length):
+    assert clean_prefix(data, ",", final=final) == length
+
+
+def test_arrow_reads_only_what_it_reads_right():
+    names = ["a", "b"]
+    assert fast_rows(pa.py_buffer(b"1,2\n3\n"), names, Dialect()) is None
+    assert fast_rows(pa.py_buffer(b"1,\xff\n"), names, Dialect()) is None
+    assert fast_rows(pa.py_buffer(b"\xef\xbb\xbf1,2\n"), names, Dialect()) is None
+    one = fast_rows(pa.py_buffer(b"1;\n"), names, Dialect(";"))
+    assert one.to_pylist() == [{"a": "1", "b": ""}]
+
+
+def test_a_record_that_goes_on_is_left_for_next_time():
+    piece, used, lines = exact_rows(b'1,a\n2,"b\nc', ["a", "b"], Dialect(), "x", 5, final=False)
+    assert (piece.table.num_rows, used, lines, piece.rejects) == (1, 4, 1, ())
+    piece, used, lines = exact_rows(b'1,a\n2,"b\nc', ["a", "b"], Dialect(), "x", 5, final=True)
+    assert (used, lines) == (10, 3)
+    assert [(one.file, one.line, one.raw) for one in piece.rejects] == [
+        ("x", 6, '2,"b'),
+        ("x", 7, "c"),
+    ]
+
+
+def test_names_that_come_again_are_counted(tmp_path):
+    names, _, _ = read(tmp_path, b"a,a_2,a,a,b\rc,b\rc,\xff\xc3\xa9\n", dialect=Dialect())
+    assert names == ["a", "a_2", "a_3", "a_4", "b\rc", "b\rc_2", "\ufffdé"]
