@@ -149,3 +149,169 @@ def test_a_file_without_postings_is_an_error(tmp_path):
     path.write_text("[]")
     with pytest.raises(FormatError, match="no posting"):
         Reading([path])
+
+
+def written(tmp_path, data, *, lines=False):
+    path = tmp_path / "jobs.json"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return rows_of(path, lines=lines)
+
+
+def titles(rows):
+    return [row.value["title"] for row in rows]
+
+
+def test_longest_lines_are_taken_longer_ones_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonrows, "LONGEST", 40)
+    fits = b'{"title": "' + b"a" * 27 + b'"}'
+    assert len(fits) == 40
+    long = b'{"title": "' + b"b" * 28 + b'"}'
+    data = b"\n".join([fits, long, b"", b'{"title": "c"}', long * 9, b'{"title": "d"}', b"7"])
+    for chunk in (8, 64, 1 << 22):
+        monkeypatch.setattr(jsonrows, "CHUNK", chunk)
+        rows, rejects = written(tmp_path, data, lines=True)
+        assert titles(rows) == ["a" * 27, "c", "d"]
+        assert [one.line for one in rejects] == [2, 5, 7]
+        assert "over 40 bytes" in rejects[0].reason
+        assert "over 40 bytes" in rejects[1].reason
+        assert rejects[2].raw == "7"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"title": }', "broken JSON: Expecting value, character 11"),
+        ('{"title": "a', "broken JSON: Unterminated string starting, character 11"),
+        ("[" * 100_000, "broken JSON: maximum recursion"),
+        ('"a"', "not a posting: a JSON object was expected"),
+    ],
+)
+def test_a_line_that_is_none_says_why(tmp_path, line, reason):
+    rows, rejects = written(tmp_path, f"{line}\r\n" + '{"title": "x"}\n', lines=True)
+    assert titles(rows) == ["x"]
+    assert rejects[0].reason.startswith(reason)
+    assert rejects[0].raw == line
+
+
+def test_bytes_that_are_no_text_are_counted_from_the_line(tmp_path):
+    _, rejects = written(tmp_path, b'{"title": "\xc3\xa9"}\n{"title": "\xff"}\r\n', lines=True)
+    assert "at byte 11" in rejects[0].reason
+    assert (rejects[0].line, rejects[0].raw) == (2, '{"title": "\\xff"}')
+
+
+def test_text_stays_as_people_write_it(tmp_path):
+    rows, _ = written(tmp_path, '[{"title": "Größe\\n😀",\n"n": 1}, {"jobs": [{"title": "ä"}]}]')
+    assert [row.raw for row in rows] == ['{"title": "Größe\\n😀", "n": 1}', '{"title": "ä"}']
+
+
+def test_a_control_inside_a_string_is_written_as_json(tmp_path):
+    rows, _ = written(tmp_path, b'{"title": "a\tb\x01"}', lines=True)
+    assert rows[0].raw == '{"title": "a\\tb\\u0001"}'
+
+
+def test_half_a_surrogate_in_a_key_becomes_text(tmp_path):
+    rows, _ = written(tmp_path, '{"title": "a", "\\ud83d": 1, "ä": 2}', lines=True)
+    assert list(rows[0].value) == ["title", "\ufffd", "ä"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1 << 20])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff[{"title": "é€😀"}]\ufeff\x1e[{"title": "b"}]',
+        '[{"title": "é€😀"}]\n\n]}:,[{"title": "b"}',
+        '{"title": "é€😀"}{"title": "b"}',
+        '[{"title": "é€😀"},,{"title": "b"}],',
+        '{"jobs": [{"title": "é€😀"}]} {"jobs": [{"title": "b"}]}',
+        '{"meta": {"n": [1, 2]}, "jobs": [{"title": "é€😀"}, {"title": "b"}], "total": 12}',
+        '{"meta": 12, "results": {"jobs": [{"title": "é€😀"}, {"title": "b"}]}}',
+    ],
+)
+def test_values_one_after_the_other_in_any_pieces(tmp_path, monkeypatch, text, chunk):
+    monkeypatch.setattr(jsonrows, "CHUNK", chunk)
+    rows, rejects = written(tmp_path, text)
+    assert titles(rows) == ["é€😀", "b"]
+    assert rejects == []
+
+
+@pytest.mark.parametrize("chunk", [3, 1 << 20])
+def test_what_is_no_value_is_skipped_to_the_next_posting(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(jsonrows, "CHUNK", chunk)
+    text = 'junk\n{"other": 1}\n{"title": "a"}\n[{"title": "b", "x": }, {"title": "c"}\n, 12, nul]'
+    rows, rejects = written(tmp_path, text)
+    assert titles(rows) == ["a", "c"]
+    assert [(one.line, one.reason) for one in rejects] == [
+        (1, "broken JSON: an object or a list was expected"),
+        (4, "broken JSON: Expecting value"),
+        (5, "not a posting: a JSON object was expected"),
+        (5, "broken JSON: Expecting value"),
+    ]
+    assert rejects[0].raw == 'junk\n{"other": 1}'
+    assert rejects[1].raw == '{"title": "b", "x": }'
+    assert rejects[2].raw == "12"
+
+
+def test_what_resembles_the_postings_before_goes_on(tmp_path):
+    # After a broken member, half of the keys of the last good one are needed.
+    text = (
+        '[{"a": 1, "b": 2, "title": "x", "d": 4}, {"a" 1},\n{"title": "n"},'
+        ' {"a": 1, "title": "y"}, {"z": 1}]'
+    )
+    rows, rejects = written(tmp_path, text)
+    assert [row.value.get("title") for row in rows] == ["x", "y", None]
+    assert [one.raw for one in rejects] == ['{"a" 1},\n{"title": "n"}']
+
+
+def test_a_posting_that_is_not_utf8_is_rejected_alone(tmp_path):
+    rows, rejects = written(tmp_path, b'[{"title": "\xff"},\n {"title": "\xc3\xa9"}]')
+    assert titles(rows) == ["é"]
+    assert [(one.line, one.raw, one.reason) for one in rejects] == [
+        (1, '{"title": "\\xff"}', "not valid UTF-8")
+    ]
+
+
+def test_a_wrapper_that_breaks_off_gives_what_it_had(tmp_path):
+    rows, rejects = written(tmp_path, '{"jobs": [{"title": "a"}], "next": }')
+    assert titles(rows) == ["a"]
+    assert [one.reason for one in rejects] == ["broken JSON: Expecting value"]
+    rows, rejects = written(tmp_path, '{"jobs": [{"title": "a"}, {"title": "b"}')
+    assert titles(rows) == ["a", "b"]
+    assert rejects == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        # A posting is not opened, whatever it holds.
+        ({"title": "a", "jobs": [{"title": "b"}]}, ["a"]),
+        ({"@type": "JobPosting", "name": "n", "jobs": [{"title": "b"}]}, [None]),
+        ({"@type": ["Thing", "JobPosting"], "title": "a", "item": {"title": "b"}}, ["a"]),
+        ({"@type": "ItemList", "title": "a"}, ["a"]),
+        ({"@type": "ItemList", "title": "a", "items": [{"title": "b"}]}, ["b"]),
+        ({"@type": "ItemList", "items": []}, []),
+        ({"@type": "WebSite", "url": "u"}, []),
+        ({"name": "Board", "jobs": [{"name": "b"}]}, [None]),
+        ({"name": "Board", "jobs": [{"price": 2}]}, [None]),
+        ({"jobs": [7]}, [None]),
+        ({"item": {"title": "a"}}, [None]),
+        ({"item": {"@type": "JobPosting", "title": "a"}}, ["a"]),
+        ({"data": {"results": {"jobs": [{"title": "a"}]}}}, ["a"]),
+        ({"jobs": {"a": 1}, "items": [{"title": "b"}]}, ["b"]),
+    ],
+)
+def test_what_is_opened_and_what_is_not(tmp_path, value, found):
+    for text in (json.dumps([value]), json.dumps(value)):
+        rows, rejects = written(tmp_path, text)
+        assert [row.value.get("title") for row in rows] == found
+        assert rejects == []
+
+
+def test_names_are_those_of_all_postings_in_order():
+    rows = [
+        Row("", {"b": 1, "a": 2}),
+        Row("", {"a": 1}),
+        jsonrows.Reject("x", 1, "", ""),
+        Row("", {"c": 1, "b": 2}),
+    ]
+    assert jsonrows.names_of(rows) == (["b", "a", "c"], 3, 1)
+    assert jsonrows.names_of([]) == ([], 0, 0)
