@@ -93,3 +93,33 @@ def test_what_is_missing_is_said_with_the_mend(columns, mapping, says):
     with pytest.raises(FormatError, match="--map") as error:
         fields_of(columns, mapping, where="jobs.csv")
     assert says in str(error.value)
+
+
+def said(columns, mapping=None):
+    with pytest.raises(FormatError) as error:
+        fields_of(columns, mapping, where="jobs.csv")
+    return str(error.value)
+
+
+def test_one_column_may_want_a_header():
+    assert "put one in: title." in said(["Head of CX"])
+    assert "put one in" not in said(["a", "b"])
+    assert "Columns: none." in said([])
+
+
+def test_a_long_list_of_columns_is_cut():
+    names = [f"c{i}" for i in range(40)]
+    assert "'c39'. Say" in said(names)
+    assert "'c39' and 1 more. Say" in said([*names, "c40"])
+    assert "'c40'" not in said([*names, "c40"])
+    assert "no column 'x'. Columns: 'title', 'b'." in said(["title", "b"], {"id": "b|x"})
+
+
+def test_paths_may_lead_inside_a_column():
+    fields = fields_of(["a", "b"], {"title": "a.x|b", "description": "b.y+a"}, where="x")
+    assert fields.title == ("a.x", "b")
+    assert fields.description == (("b.y",), ("a",))
+    assert fields.source == "given"
+    assert fields.shown() == {
+        "title": "a.x|b", "description": "b.y+a", "id": "", "company": "", "location": "",
+    }  # fmt: skip
