@@ -209,3 +209,148 @@ def test_parquet_columns_of_any_kind_are_texts(tmp_path):
     assert batch.company.to_pylist() == ["N", ""]
     assert batch.location.to_pylist() == ["Kiel", ""]
     assert batch.table.schema == pq.read_schema(path)
+
+
+def stream(tmp_path, data, encoding=None):
+    path = tmp_path / "data"
+    path.write_bytes(data)
+    return inputs.Stream(str(path), encoding)
+
+
+def test_a_look_ahead_takes_nothing(tmp_path):
+    data = bytes(range(48, 123)) * 100
+    one = stream(tmp_path, data)
+    assert one.head(10) == data[:10]
+    assert one.head() == data
+    assert one.head(7) == data[:7]
+    assert one.read(5) + one.read(10) == data[:15]
+    assert one.head(3) == data[15:18]
+    assert one.read(10**6) == data[15:]
+    assert (one.read(5), one.head(5)) == (b"", b"")
+    assert one.consumed == len(data)
+
+
+@pytest.mark.parametrize("head", [4, 7, 1 << 20])
+def test_what_is_skipped_ends_with_the_mark(tmp_path, monkeypatch, head):
+    one = stream(tmp_path, b"first;second;third")
+    monkeypatch.setattr(inputs, "HEAD", head)
+    one.skip_past(b";")
+    assert one.read(6) == b"second"
+    one.skip_past(b";")
+    one.skip_past(b"i")
+    assert one.read(99) == b"rd"
+    one.skip_past(b";")
+    assert one.read(99) == b""
+    one = stream(tmp_path, b"no mark at all")
+    one.skip_past(b";")
+    assert one.read(99) == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark", "name"),
+    [
+        ("utf-16", b"", "utf-16"),
+        ("utf-32", b"", "utf-32"),
+        ("utf-16-be", b"\xfe\xff", "utf-16"),
+        ("utf-32-be", b"\x00\x00\xfe\xff", "utf-32"),
+        ("utf-8", b"\xef\xbb\xbf", "utf-8"),
+    ],
+)
+def test_a_mark_tells_the_encoding_and_is_dropped(tmp_path, encoding, mark, name):
+    one = stream(tmp_path, mark + TEXT.encode(encoding))
+    assert (one.encoding, one.read(999).decode()) == (name, TEXT)
+
+
+def test_names_of_encodings_are_those_of_python(tmp_path):
+    assert stream(tmp_path, b"\x80", "windows-1252").encoding == "cp1252"
+    assert stream(tmp_path, b"x", "latin1").encoding == "iso8859-1"
+    assert stream(tmp_path, b"x", "ascii").encoding == "utf-8"
+    assert stream(tmp_path, b"\xef\xbb\xbfx", "utf-8-sig").read(9) == b"x"
+
+
+def test_bytes_that_do_not_fit_the_encoding(tmp_path):
+    # In a wide one they are replaced; in a narrow one they stay what they are.
+    assert stream(tmp_path, "a\ud83db".encode("utf-16-le", "surrogatepass"), "utf-16-le").read(
+        9
+    ) == ("a\ufffdb".encode())
+    assert stream(tmp_path, b"a\x81b", "cp1252").read(9) == b"a\x81b"
+    with pytest.raises(FormatError, match="cannot be read as utf-16: .*utf-16-le or utf-16-be"):
+        stream(tmp_path, b"\x00x\x00", "utf-16").read(9)
+
+
+@pytest.mark.parametrize("encoding", ["zlib", "nothing", "hex"])
+def test_codecs_that_are_not_of_text(tmp_path, encoding):
+    with pytest.raises(FormatError, match=f"unknown encoding '{encoding}'"):
+        stream(tmp_path, b"x", encoding)
+
+
+def test_the_whole_as_a_file_that_can_be_gone_back_in(tmp_path):
+    plain = stream(tmp_path, b"PAR1 and more")
+    assert (plain.binary, plain.encoding, plain.packed) == (True, "binary", None)
+    with plain.file() as file:
+        assert file.name == plain.path
+        assert file.read() == b"PAR1 and more"
+    packed = stream(tmp_path, gzip.compress(b"PAR1" + bytes(3 << 20)))
+    assert (packed.binary, packed.packed) == (True, "gzip")
+    with packed.file() as file:
+        assert file.read(4) == b"PAR1"
+        assert file.seek(0, 2) == 4 + (3 << 20)
+    assert packed.consumed == os.path.getsize(packed.path)
+    packed.close()
+
+
+@pytest.mark.parametrize("cut", [-1, -9])
+def test_damage_is_told_and_what_came_before_is_kept(tmp_path, cut):
+    data = gzip.compress(b"title\n" + os.urandom(3000).hex().encode())
+    one = stream(tmp_path, data[:cut])
+    assert one.read(10**6).startswith(b"title\n")
+    assert one.damage.startswith("the gzip file is damaged or ends early: ")
+    whole = stream(tmp_path, data)
+    whole.read(10**6)
+    assert whole.damage is None
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(FormatError, match="cannot be read: Is a directory"):
+        inputs.Stream(str(tmp_path))
+
+
+def test_files_named_are_taken_whatever_their_name(tmp_path):
+    (tmp_path / "a.weird").write_text("title\nx\n")
+    (tmp_path / "b.csv").write_text("title\nx\n")
+    named = find([tmp_path / "a.weird", tmp_path])
+    assert [(os.path.basename(one.path), one.explicit) for one in named] == [
+        ("a.weird", True),
+        ("b.csv", False),
+    ]
+    assert find([tmp_path / "*.csv"])[0].explicit
+
+
+def test_what_a_directory_holds_instead_is_listed_in_part(tmp_path):
+    for n in range(9):
+        (tmp_path / f"x.k{n}").write_text("")
+    with pytest.raises(FormatError, match=r"found: \.k0, .*\.k7\)"):
+        find([tmp_path])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FormatError, match="found: nothing"):
+        find([tmp_path / "empty"])
+
+
+def test_a_large_window_of_zstd_is_read(tmp_path):
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    packer = zstandard.ZstdCompressor(compression_params=parameters)
+    assert stream(tmp_path, packer.compress(TEXT.encode())).read(9) == b"title,des"
+
+
+def test_a_damaged_part_of_parquet_says_how_far_it_was_read(tmp_path):
+    path = tmp_path / "jobs.parquet"
+    text = pa.array([b"Head of CX", b"ok", b"\xff\xfe", b"x"], pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), 4, text.buffers())
+    pq.write_table(pa.table({"title": broken}), path)
+    from cxjobs.postings import columnar
+
+    with open(path, "rb") as file:
+        tables = columnar.read(columnar.opened(file, "j"), "j", 2)
+        assert next(tables)["title"].to_pylist() == ["Head of CX", "ok"]
+        with pytest.raises(FormatError, match="^j: damaged after row 2 of 4: "):
+            next(tables)
