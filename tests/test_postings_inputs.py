@@ -274,7 +274,7 @@ def test_bytes_that_do_not_fit_the_encoding(tmp_path):
         9
     ) == ("a\ufffdb".encode())
     assert stream(tmp_path, b"a\x81b", "cp1252").read(9) == b"a\x81b"
-    with pytest.raises(FormatError, match="cannot be read as utf-16: .*utf-16-le or utf-16-be"):
+    with pytest.raises(FormatError, match=r"cannot be read as utf-16: .*utf-16-le or utf-16-be"):
         stream(tmp_path, b"\x00x\x00", "utf-16").read(9)
 
 
@@ -352,5 +352,5 @@ def test_a_damaged_part_of_parquet_says_how_far_it_was_read(tmp_path):
     with open(path, "rb") as file:
         tables = columnar.read(columnar.opened(file, "j"), "j", 2)
         assert next(tables)["title"].to_pylist() == ["Head of CX", "ok"]
-        with pytest.raises(FormatError, match="^j: damaged after row 2 of 4: "):
+        with pytest.raises(FormatError, match=r"^j: damaged after row 2 of 4: "):
             next(tables)

@@ -36,34 +36,30 @@ TESTS = {
     "survey": ["test_survey.py"],
     "shares": ["test_shares.py"],
     "prevalence": ["test_prevalence.py"],
-    "postings.delimited": ["test_postings_delimited.py", "test_postings_inputs.py"],
+    "postings.delimited": ["test_postings_delimited.py"],
     "postings.jsonrows": ["test_postings_json.py", "test_postings_sources.py"],
-    "postings.inputs": ["test_postings_inputs.py", "test_postings_pipeline.py"],
-    "postings.formats": ["test_postings_sources.py", "test_postings_inputs.py"],
-    "postings.fields": ["test_postings_sources.py", "test_postings_pipeline.py"],
-    "postings.layout": ["test_postings_pipeline.py"],
-    "postings.duplicates": ["test_postings_duplicates.py", "test_postings_pipeline.py"],
-    "postings.sources": ["test_postings_sources.py", "test_postings_inputs.py"],
-    "postings.pages": ["test_postings_json.py", "test_postings_inputs.py"],
-    "postings.columnar": ["test_postings_inputs.py", "test_postings_pipeline.py"],
-    "postings.batch": [
-        "test_postings_delimited.py",
-        "test_postings_json.py",
-        "test_postings_inputs.py",
-        "test_postings_pipeline.py",
-    ],
+    "postings.inputs": ["test_postings_inputs.py"],
+    "postings.formats": ["test_postings_formats.py", "test_postings_inputs.py"],
+    "postings.fields": ["test_postings_fields.py", "test_postings_sources.py"],
+    "postings.layout": ["test_postings_layout.py", "test_postings_pipeline.py"],
+    "postings.duplicates": ["test_postings_duplicates.py"],
+    "postings.sources": ["test_postings_sources.py"],
+    "postings.pages": ["test_postings_pages.py", "test_postings_sources.py"],
+    "postings.columnar": ["test_postings_inputs.py"],
+    "postings.batch": ["test_postings_batch.py"],
     "postings.reading": [
+        "test_postings_reading.py",
         "test_postings_sources.py",
         "test_postings_inputs.py",
         "test_postings_pipeline.py",
     ],
-    "postings.overview": ["test_postings_inputs.py", "test_cli_classify.py"],
-    "postings.summary": ["test_postings_pipeline.py", "test_cli_classify.py"],
-    "postings.answers": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.overview": ["test_postings_overview.py"],
+    "postings.summary": ["test_postings_summary.py"],
+    "postings.answers": ["test_postings_answers.py"],
     "postings.pipeline": ["test_postings_pipeline.py", "test_postings_resume.py"],
-    "postings.outlets": ["test_postings_pipeline.py", "test_postings_resume.py"],
-    "postings.workspace": ["test_postings_pipeline.py", "test_postings_resume.py"],
-    "postings.writers": ["test_postings_pipeline.py", "test_postings_resume.py"],
+    "postings.outlets": ["test_postings_outlets.py"],
+    "postings.workspace": ["test_postings_workspace.py"],
+    "postings.writers": ["test_postings_writers.py"],
 }
 """Tests of a module; the quick ones first."""
 
@@ -180,7 +176,7 @@ def difference(before: str, after: str) -> str:
     return "?"
 
 
-def run(place: Path, module: str, sample: int) -> tuple[int, int]:
+def run(place: Path, module: str, sample: int, seed: int) -> tuple[int, int]:
     """Try the mutants of one module; how many there were, and how many were killed."""
     path = place / "cxjobs" / f"{module.replace('.', '/')}.py"
     source = path.read_text("utf-8")
@@ -190,7 +186,9 @@ def run(place: Path, module: str, sample: int) -> tuple[int, int]:
         sys.exit(f"{module}: its tests fail as it is")
     limit = 5 * (time.monotonic() - began) + 5
     all_ = [one for one in mutants(source) if one[1] != ast.unparse(ast.parse(source))]
-    chosen = random.Random(module).sample(all_, min(sample, len(all_))) if sample else all_
+    chosen = (
+        random.Random(f"{module} {seed}").sample(all_, min(sample, len(all_))) if sample else all_
+    )
     plain, killed = ast.unparse(ast.parse(source)), 0
     for line, text in sorted(chosen, key=lambda one: one[0]):
         path.write_text(text, "utf-8")
@@ -213,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--sample", type=int, default=0, help="mutants of each; 0 for all")
+    parser.add_argument("--seed", type=int, default=0, help="which ones")
     asked = parser.parse_args()
     # Loaded once; every mutant's tests run in a fork.
     import hypothesis  # noqa: F401
@@ -230,7 +229,7 @@ def main() -> None:
         ).stdout
         (place / "head.tar").write_bytes(archive)
         shutil.unpack_archive(place / "head.tar", place)
-        counts = [run(place, module, asked.sample) for module in asked.modules]
+        counts = [run(place, module, asked.sample, asked.seed) for module in asked.modules]
     tried, killed = (sum(column) for column in zip(*counts, strict=True))
     print(f"all: {killed} of {tried} killed ({killed / tried:.1%})")
 
