@@ -6,18 +6,20 @@ tables of `cxjobs.lexicon` their words and pairs, and sums of coefficients becom
 
 from __future__ import annotations
 
+from binascii import hexlify
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cxjobs import lexicon, spans
 from cxjobs.columns import bytes_of, column, pieces, text_column
 from cxjobs.errors import DataError
 from cxjobs.taxonomy import CX, PRACTICES, ROLES
-from cxjobs.text import fingerprint
+from cxjobs.text import FINGERPRINT, PARTED, digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-ROWS, BYTES = 8192, 800_000
+ROWS, BYTES = 16384, 800_000
 """Most texts of a piece, and about how many bytes it holds."""
 
 _WIDTH = len(ROLES) + len(PRACTICES)
@@ -83,9 +85,10 @@ class Scores:
     @cached_property
     def text_hash(self) -> pa.StringArray:
         """Fingerprint of each cleaned posting."""
-        titles = chain.from_iterable(part.title.cleaned() for part in self._parts)
-        told = chain.from_iterable(part.description.cleaned() for part in self._parts)
-        return column(list(map(fingerprint, titles, told))).cast(pa.string())
+        digests = b"".join(map(digest, chain.from_iterable(p.told() for p in self._parts)))
+        offsets = np.arange(0, 2 * len(digests) + 1, 2 * FINGERPRINT, dtype=np.int32)
+        buffers = pa.py_buffer(offsets), pa.py_buffer(hexlify(digests))
+        return pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
 
 
 class _Part(NamedTuple):
@@ -95,6 +98,16 @@ class _Part(NamedTuple):
     description: _Field
     chances: Array
     title_cx: Array
+
+    def told(self) -> list[bytes]:
+        """Cleaned texts of each posting, as fingerprints are taken of them."""
+        title, description = self.title, self.description
+        parted = column([PARTED])[0]
+        joined = pc.binary_join_element_wise(title.texts, description.texts, parted)
+        texts: list[bytes] = joined.cast(pa.large_binary()).to_pylist()
+        for row in {**title.odd, **description.odd}:
+            texts[row] = f"{title.cleaned(row)}{PARTED}{description.cleaned(row)}".encode()
+        return texts
 
 
 class _Field(NamedTuple):
@@ -120,12 +133,10 @@ class _Field(NamedTuple):
     told: Array
     scores: Array
 
-    def cleaned(self) -> list[str]:
-        """Cleaned text of each row."""
-        texts: list[str] = self.texts.to_pylist()
-        for row, text in self.odd.items():
-            texts[row] = text
-        return texts
+    def cleaned(self, row: int) -> str:
+        """Cleaned text of a row."""
+        text = self.odd.get(row)
+        return str(self.texts[row]) if text is None else text
 
 
 class _Words(NamedTuple):
@@ -207,18 +218,16 @@ class BatchScorer:
         field.counts[3, rows] = [len(text) for text in field.odd.values()]
         field.told[:] = field.counts[0] > 0
         for row in np.flatnonzero(~field.told & (field.counts[3] > 0)).tolist():
-            text = field.odd[row] if row in field.odd else texts[row].as_py()
-            field.told[row] = bool(text.strip())
+            field.told[row] = bool(field.cleaned(row).strip())
         return field
 
     def _fill(self, field: _Field, rows: Any, found: spans.Spans, block: _Block) -> None:
         """Look up the words of some rows of a field; count and score them."""
         numbers = self._number(found.buffer, found.starts, found.sizes)
-        content = np.flatnonzero(numbers >= 0)
-        bounds = np.searchsorted(content, found.bounds)
-        numbers = numbers.take(content)
-        n_tokens, n_content = np.diff(found.bounds), np.diff(bounds)
-        n_known = np.diff(np.searchsorted(np.flatnonzero(numbers > 0), bounds))
+        content = numbers >= 0
+        n_tokens, n_content = np.diff(found.bounds), _number_of(content, found.bounds)
+        n_known = _number_of(numbers > 0, found.bounds)
+        numbers = numbers.take(np.flatnonzero(content))
         field.counts[:, rows] = n_tokens, n_tokens - n_content, n_known, found.characters
         row = np.repeat(np.arange(len(n_content), dtype=np.int32), n_content)
         field.scores[:, rows] = block.scores(_Words(numbers, row, len(n_content)))
@@ -263,6 +272,7 @@ class _Block:
         rank = np.full(len(order) + 1, -1, np.int32)
         rank[order] = np.arange(len(order))
         self._idf = idf[order]
+        self._norm = folder.norm(name)
         self._coef = coef[order].astype(float)
         self._unigrams = rank[folder.array(f"{name}.unigrams")]
         self._pair_keys = folder.array(f"{name}.pair_keys")
@@ -283,7 +293,7 @@ class _Block:
         weights *= self._idf.take(terms)
         widths = _widths(np.diff(bounds))
         out = np.zeros((words.n_rows, self.n_columns))
-        for width in np.unique(widths[widths > 0]).tolist():
+        for width in (np.flatnonzero(np.bincount(widths)[1:]) + 1).tolist():
             rows = np.flatnonzero(widths == width)
             at = bounds.take(rows)[:, None] + np.arange(width)
             # What a row lacks to the common width are terms of its neighbours, without weight.
@@ -291,8 +301,11 @@ class _Block:
             weight *= at < bounds.take(rows + 1)[:, None]
             coef = self._coef.take(terms.take(at, mode="clip"), axis=0)
             sums = np.matmul(weight[:, None], coef)[:, 0]
-            out[rows] = sums / np.sqrt(np.einsum("nk,nk->n", weight, weight))[:, None]
-        return np.ascontiguousarray(out.T)
+            norm = np.sqrt(np.einsum("nk,nk->n", weight, weight))
+            norm *= self._norm[1]
+            norm += self._norm[0]
+            out[rows] = sums / norm[:, None]
+        return out.T
 
     def _terms(self, words: _Words) -> tuple[Array, Array, Array]:
         """Each posting's distinct terms in order, how often each stands, where postings begin."""
@@ -324,6 +337,13 @@ class _Block:
         known = np.flatnonzero(terms >= 0)
         found: Array = row.take(beside.take(maybe.take(known))) << self._shift | terms.take(known)
         return found
+
+
+def _number_of(true: Array, bounds: Array) -> Array:
+    """How many are true between each bound and the next."""
+    before = np.zeros(len(true) + 1, np.int32)
+    np.cumsum(true, out=before[1:])
+    return np.diff(before.take(bounds))
 
 
 def _widths(sizes: Array) -> Array:

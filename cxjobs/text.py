@@ -23,6 +23,9 @@ VERSION = "1"
 TOKEN = r"[^\W_]{2,}"  # noqa: S105
 """A token, as a regular expression: two or more letters or digits, underscores excluded."""
 
+FINGERPRINT, PARTED = 8, "\x1f"
+"""Bytes of a fingerprint, and what stands between title and description where it is taken."""
+
 DIRTY = (
     r"<[A-Za-z/!?]"
     r"|&(?:#|[A-Za-z][A-Za-z0-9]*;)"
@@ -197,5 +200,9 @@ def fingerprint(title: str, description: str) -> str:
     >>> fingerprint("Head of CX", "") == fingerprint("Head of CX", " ")
     False
     """
-    joined = f"{title}\x1f{description}".encode("utf-8", "replace")
-    return blake2b(joined, digest_size=8).hexdigest()
+    return digest(f"{title}{PARTED}{description}".encode("utf-8", "replace")).hex()
+
+
+def digest(cleaned: bytes) -> bytes:
+    """Fingerprint, as bytes, of a cleaned title and description with `PARTED` between."""
+    return blake2b(cleaned, digest_size=FINGERPRINT).digest()

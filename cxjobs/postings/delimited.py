@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cxjobs.postings.inputs import Stream
 
-CHUNK = 1 << 23
+CHUNK = 1 << 21
 """Bytes parsed at a time."""
 
 LONGEST = 1 << 23
@@ -156,7 +156,7 @@ def header(head: bytes, dialect: Dialect, path: str) -> tuple[list[str], int]:
     separator = dialect.newline.encode()
     lines = head.split(separator)
     lines = [line + separator for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-    feed = _Feed([_text(line, dialect) for line in lines], 0)
+    feed = _Feed(lines, dialect, 0)
     try:
         for row in _reader(feed, dialect):
             if row:
@@ -190,7 +190,7 @@ def _pieces(
     rest, separator = b"", dialect.newline.encode()
     fast = dialect.escape is None and dialect.newline == "\n"
     while True:
-        more = stream.read(max(chunk - len(rest), chunk // 4, 1))
+        more = stream.read(max(chunk - len(rest), len(rest) // 2, 1))
         final = not more
         data = rest + more
         used = 0
@@ -267,8 +267,8 @@ def fast_rows(data: pa.Buffer, names: Sequence[str], dialect: Dialect) -> pa.Tab
 class _Feed:
     """Lines for the csv module, with the number of those taken."""
 
-    def __init__(self, lines: Sequence[str], start: int) -> None:
-        self._lines = lines
+    def __init__(self, lines: Sequence[bytes], dialect: Dialect, start: int) -> None:
+        self._lines, self._dialect = lines, dialect
         self.next = start
 
     def __iter__(self) -> Iterator[str]:
@@ -278,7 +278,7 @@ class _Feed:
         if self.next >= len(self._lines):
             raise StopIteration
         self.next += 1
-        return self._lines[self.next - 1]
+        return _text(self._lines[self.next - 1], self._dialect)
 
 
 def _reader(feed: _Feed, dialect: Dialect) -> Iterator[list[str]]:
@@ -319,7 +319,6 @@ def exact_rows(
     last = lines.pop()[: -len(separator)]
     if last:
         lines.append(last)
-    texts = [_text(part, dialect) for part in lines]
     columns: list[list[str]] = [[] for _ in names]
     rejects: list[Reject] = []
 
@@ -329,8 +328,8 @@ def exact_rows(
 
     start, limit = 0, csv.field_size_limit(LONGEST)
     try:
-        while start < len(texts):
-            feed = _Feed(texts, start)
+        while start < len(lines):
+            feed = _Feed(lines, dialect, start)
             try:
                 for row in _reader(feed, dialect):
                     if len(row) == len(names):

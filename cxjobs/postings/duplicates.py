@@ -86,6 +86,8 @@ class Duplicates:
         if not len(batch):
             return originals
         sketch, comparable = sketches(batch)
+        if not comparable.any():
+            return originals
         keys = _keys(sketch)
         tell = np.flatnonzero(comparable)
         hit = tell[self._index.has(keys[tell]) | _shared(keys[tell])]

@@ -28,7 +28,7 @@ _CHANGED = (
     " when it is whole"
 )
 
-BATCH_ROWS = 1 << 15
+BATCH_ROWS = 1 << 14
 """Most postings in a batch unless said otherwise; whole postings are fewer, see ``BATCH_BYTES``."""
 
 _TAKEN = 2000
