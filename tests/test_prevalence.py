@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cxjobs.errors import DataError, ModelError
-from cxjobs.prevalence import Calibration, looks
+from cxjobs.prevalence import OTHER, Calibration, _score_ends, calibration, folded, looks
 from cxjobs.taxonomy import CX, ROLES
 
 K = len(ROLES)
@@ -177,3 +177,138 @@ def test_coverage(share, quality):
         hits += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
     assert stats.binom.ppf(0.001, runs, 0.94) <= hits[0] <= stats.binom.ppf(0.9999, runs, 0.96)
     assert 0.93 <= hits.mean() / runs <= 0.97
+
+
+def test_calibration_holds_the_looks_of_roles_that_are_known_well():
+    rng = np.random.default_rng(6)
+    counts = np.full(K, 12)
+    # Nine postings are too few, ten are not; CX and other stand whatever their number is.
+    few, enough, cx, other = (ROLES.index(r) for r in ("usability", "sales", CX, OTHER))
+    counts[[few, enough, cx]] = 9, 10, 6
+    codes = np.repeat(np.arange(K), counts)
+    p = scores(rng, codes, 2.0)
+    groups = np.arange(codes.size) // 2
+    found = calibration({"posting": p, "title": p[:, ::-1]}, np.array(ROLES)[codes], groups=groups)
+    kept = [role for role in ROLES if role != "usability"]
+    assert list(found) == ["posting", "title"]
+    assert found["posting"]["roles"] == found["title"]["roles"] == kept
+    seats = np.array([kept.index(r) if r in kept else kept.index(OTHER) for r in ROLES])
+    look = looks(answer(p))
+    folded_look = look[:, [ROLES.index(r) for r in kept]]
+    folded_look[:, kept.index(OTHER)] += look[:, few]
+    wanted = Calibration.fit(folded_look, seats[codes], groups=groups).to_dict()
+    assert {k: v for k, v in found["posting"].items() if k != "roles"} == wanted
+    assert found["posting"]["n"][kept.index(OTHER)] == counts[[few, other]].sum()
+    assert folded(look, kept) == pytest.approx(folded_look)
+    assert found["title"]["means"] != wanted["means"]
+
+
+def test_spread_and_error_are_variances_of_what_a_posting_adds():
+    rng = np.random.default_rng(7)
+    truth = np.repeat([0, 1, 2], [20, 30, 40])
+    look = scores(rng, truth, 1.5, 3)
+    fitted = Calibration.fit(look, truth)
+    means = np.array([look[truth == i].mean(axis=0) for i in range(3)])
+    weights = look @ np.linalg.inv(means)
+    groups = np.arange(truth.size) // 3
+    grouped = Calibration.fit(look, truth, groups=groups)
+    for i in range(3):
+        inside = weights[truth == i]
+        assert fitted.spread[i] == pytest.approx(inside.var(axis=0, ddof=1))
+        # Without groups, the squared standard error of a mean.
+        assert fitted.error[i] == pytest.approx(inside.var(axis=0, ddof=1) / len(inside))
+        codes = groups[truth == i]
+        sums = np.array([
+            (inside - inside.mean(axis=0))[codes == code].sum(axis=0) for code in np.unique(codes)
+        ])  # fmt: skip
+        wanted = (sums**2).sum(axis=0) / len(inside) ** 2 * len(sums) / (len(sums) - 1)
+        assert grouped.error[i] == pytest.approx(wanted)
+    assert fitted.n.tolist() == [20, 30, 40]
+    alone = Calibration.fit(look, truth, groups=truth)
+    assert alone.error == pytest.approx(np.zeros((3, 3)), abs=1e-12)
+
+
+@given(
+    st.floats(-0.2, 1.2), st.integers(5, 5000),
+    st.tuples(st.floats(0, 1), st.floats(0, 0.02)), st.tuples(st.floats(0, 1), st.floats(0, 0.02)),
+)  # fmt: skip
+def test_the_ends_are_where_the_score_test_turns(count, n, inside, rest):
+    z2 = 3.84
+    (v1, e1), (v0, e0) = inside, rest
+
+    def excess(t):
+        variance = (t * v1 + (1 - t) * v0 + t * (1 - t)) / n + t**2 * e1 + (1 - t) ** 2 * e0
+        return (count - t) ** 2 - z2 * variance
+
+    low, high = _score_ends(count, n, inside, rest, z2)
+    assert 0 <= low <= high <= 1
+    for end in (low, high):
+        if 0 < end < 1:
+            assert excess(end) == pytest.approx(0, abs=1e-6)
+    if 0 < low < high < 1:
+        assert excess((low + high) / 2) < 1e-9
+
+
+def test_looks_too_uncertain_say_nothing():
+    assert _score_ends(0.4, 100, (0.1, 0.2), (0.1, 0.2), 3.84) == (0.0, 1.0)
+    # Exactly where the equation has one root only.
+    assert _score_ends(0.4, 1.0, (0.1, 1.0), (0.1, 1.0), 1.0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+def test_the_interval_of_a_class_knows_the_mixture_of_the_rest(shares):
+    rng = np.random.default_rng(9)
+    truth = np.repeat([0, 1, 2], [40, 60, 80])
+    fitted = Calibration.fit(scores(rng, truth, 1.5, 3), truth)
+    batch = np.tile(np.array(shares) @ fitted.means, (50, 1))
+    found = fitted.shares(batch)
+    assert [one.estimate for one in found] == pytest.approx(shares, abs=1e-6)
+    weights = batch @ np.linalg.inv(fitted.means)
+    z2 = stats.norm.ppf(0.975) ** 2
+    for r in range(3):
+        others = [i for i in range(3) if i != r]
+        part = np.array([shares[i] for i in others])
+        # Of no other class in the batch, each is as likely.
+        part = part / part.sum() if part.sum() > 1e-6 else np.full(2, 0.5)
+        low, high = _score_ends(
+            weights[:, r].mean(), 50, (fitted.spread[r, r], fitted.error[r, r]),
+            (part @ fitted.spread[others, r], part**2 @ fitted.error[others, r]), z2,
+        )  # fmt: skip
+        assert found[r].low == pytest.approx(min(low, found[r].estimate), abs=1e-6)
+        if sum(shares[i] for i in others) > 0:
+            assert found[r].high == pytest.approx(max(high, found[r].estimate), abs=1e-6)
+
+
+def test_looks_of_an_answer_in_full():
+    told = {
+        "cx_probability": [0.2, 0.6, 0.3],
+        "role": ["sales", CX, "sales"],
+        "role_probability": [0.5, 0.6, 0.6],
+        "runner_up": ["other", "sales", CX],
+        "runner_up_probability": [0.1, 0.3, 0.3],
+    }
+    look = looks(told)
+    rest = [(1 - 0.8) / (K - 3), (1 - 0.9) / (K - 2), (1 - 0.9) / (K - 2)]
+    for row, (given_, left) in enumerate(
+        zip(
+            [{CX: 0.2, "sales": 0.5, "other": 0.1}, {CX: 0.6, "sales": 0.3},
+             {CX: 0.3, "sales": 0.6}], rest, strict=True,
+        )
+    ):  # fmt: skip
+        assert look[row] == pytest.approx([given_.get(role, left) for role in ROLES])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"means": [[0.5, 0.5], [0.5, 0.5]]},
+        {"error": [[float("inf"), 0.0], [0.0, 0.0]]},
+        {"n": [], "means": [], "spread": [], "error": []},
+    ],
+)
+def test_calibrations_of_no_use_are_refused(harm):
+    truth = np.repeat([0, 1], 10)
+    good = Calibration.fit(np.eye(2)[truth], truth).to_dict()
+    Calibration.from_dict(good)
+    with pytest.raises(ModelError, match="The calibration of shares"):
+        Calibration.from_dict(good | harm)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from cxjobs.errors import DataError
 from cxjobs.intervals import Interval, bootstrap, wilson
-from cxjobs.shares import audited_share, combine, effective_size, shifted, shrink
+from cxjobs.shares import _powered, audited_share, combine, effective_size, shifted, shrink
 
 
 def guesses(rng, truth, quality):
@@ -137,3 +137,31 @@ def test_coverage_of_shrunk_shares(strength, quality):
         hits += sum(i.low <= s <= i.high for i, s in zip(found, shares, strict=True))
         total += 40
     assert 0.93 <= hits / total <= 0.97
+
+
+def test_the_error_of_a_powered_estimate_in_full():
+    """By the formulas of PPI++: the tuned weight, and the variances of both parts."""
+    rng = np.random.default_rng(3)
+    y = (rng.random(40) < 0.4).astype(float)
+    f, rest = guesses(rng, y, 1.0), rng.random(25) * 0.9
+    estimate, error = _powered(y, f, rest)
+    n, m = 40, 25
+    lam = np.cov(y, f, ddof=0)[0, 1] / ((1 + n / m) * np.r_[f, rest].var(ddof=1))
+    assert 0 < lam < 1
+    assert estimate == pytest.approx(lam * rest.mean() + (y - lam * f).mean())
+    variance = (y - lam * f).var(ddof=1) / n + lam**2 * rest.var() / m
+    assert error == pytest.approx(np.sqrt(variance))
+    assert _powered(y, f, rest[:0]) == pytest.approx((y.mean(), y.std(ddof=1) / np.sqrt(n)))
+
+
+def test_strengths_that_fit_the_groups_count_more():
+    # Groups that differ much make a weak prior likely: each is then drawn less towards the whole.
+    far = [0.999] * 60 + [0.001] * 60
+    near = ([0.999] * 3 + [0.001] * 3) * 20
+    groups = np.repeat(np.arange(12), 10)
+    apart, alike = shrink(far, groups, 0.5), shrink(near, groups, 0.5)
+    assert apart[0].estimate > 0.9
+    assert 0.4 < alike[0].estimate < 0.6
+    one = shrink([*far, 0.999], [*groups, 12], 0.5)[-1]
+    same = shrink([*near, 0.999], [*groups, 12], 0.5)[-1]
+    assert one.estimate > same.estimate + 0.15

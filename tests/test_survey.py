@@ -10,7 +10,9 @@ import pytest
 
 from cxjobs.errors import DataError, ModelError
 from cxjobs.prevalence import calibration
-from cxjobs.survey import survey
+from cxjobs.shares import effective_size
+from cxjobs.survey import _groups, survey
+from cxjobs.tables import plain_share
 from cxjobs.taxonomy import CONFLATED, CX, PRACTICES, REVIEW, ROLES
 
 K = len(ROLES)
@@ -228,3 +230,60 @@ def test_a_harmed_calibration_is_refused(batch, errors):
 def test_unusable_batches_are_refused(batch, change, options, said):
     with pytest.raises(DataError, match=said):
         survey(change(batch), **options)
+
+
+def test_a_missing_group_is_a_group_of_its_own():
+    codes = _groups(pd.Series([None, "a", None, "b", "a", math.nan]))
+    assert codes[1] == codes[4]
+    assert len(set(codes.tolist())) == 5
+
+
+def test_labels_are_counted_by_clusters(batch):
+    copies = batch.loc[batch.index.repeat(3)].reset_index(drop=True)
+    copies["firm"] = np.arange(len(copies)) // 3
+    found = survey(copies, cluster="firm", confidence=0.9).labels
+    for row in found.itertuples():
+        is_so = copies["label"].to_numpy() == row.label
+        wanted = plain_share(is_so, effective_size(is_so, copies["firm"].to_numpy()), 0.9)
+        assert (row.share, row.low, row.high) == (wanted.estimate, wanted.low, wanted.high)
+
+
+@pytest.mark.parametrize(("coded", "used"), [(9, False), (10, True)])
+def test_an_audit_needs_ten(batch, coded, used):
+    audit = batch["true"].iloc[:coded]
+    found = survey(batch, audit=audit)
+    assert (found.audited is not None) is used
+    assert not any("not among those" in note for note in found.notes)
+    outside = survey(batch.iloc[:850], audit=batch["true"].iloc[820:])
+    assert "50 audited postings are not among those counted." in outside.notes
+
+
+def test_values_are_told_as_they_are(batch, errors):
+    found = survey(batch, errors)
+    told = found.to_dict()
+    assert told["counted"] == 900
+    assert told["notes"] == list(found.notes)
+    assert told["groups"] is None
+    for row, plain in zip(found.table.to_dict("records"), told["table"], strict=True):
+        assert plain["share"] == row["share"]
+        assert plain["postings"] == row["postings"]
+        assert plain["role"] == row["role"]
+    assert told["practice_score"]["all"] == found.practice_score["all"]
+    assert survey(batch).to_dict()["table"][0]["corrected"] is None
+    text = str(found)
+    assert text.startswith(f"{found.corrected.estimate:.0%} of 900 postings are CX management")
+    assert "(95% interval" in text
+
+
+def test_each_basis_counts_by_its_part(batch, errors):
+    found = survey(batch, errors).corrected
+    parts = [survey(batch[batch["basis"] == basis], errors) for basis in ("posting", "title")]
+    wanted = parts[0].corrected.estimate * 600 / 900 + parts[1].corrected.estimate * 300 / 900
+    assert found.estimate == pytest.approx(wanted)
+
+
+def test_a_calibration_of_other_roles_is_refused(batch, errors):
+    extra = [*errors["posting"]["roles"][:-1], "baker"]
+    for roles in (extra, errors["posting"]["roles"][:-1], []):
+        with pytest.raises(ModelError, match="basis 'posting' lacks its roles"):
+            survey(batch, errors | {"posting": errors["posting"] | {"roles": roles}})
