@@ -153,6 +153,7 @@ def test_a_line_without_end_is_rejected(tmp_path, monkeypatch):
         (b"a\tb, c\n1\t2\n", Dialect("\t")),
         (b"a|b\n1|2\n", Dialect("|")),
         (b"title\nManager, CX\n", Dialect(",")),
+        (b"a,b\r\n1,2\r\n", Dialect(",")),
         (b"a,b\r1,2\r", Dialect(",", newline="\r")),
         (b'"a","b"\n"1","say \\"x\\", ok"\n', Dialect(",", "\\")),
         (b'"a","b"\n"1","C:\\dir"\n', Dialect(",")),

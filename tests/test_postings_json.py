@@ -315,3 +315,56 @@ def test_names_are_those_of_all_postings_in_order():
     ]
     assert jsonrows.names_of(rows) == (["b", "a", "c"], 3, 1)
     assert jsonrows.names_of([]) == ([], 0, 0)
+
+
+def test_a_value_that_is_none_keeps_its_text(tmp_path):
+    _, rejects = written(tmp_path, "[1.50, [2.50], {}]")
+    assert [one.raw for one in rejects] == ["1.50", "2.5"]
+
+
+class Counting:
+    """A stream that tells how much of it has been taken."""
+
+    path, taken = "x", 0
+
+    def __init__(self, data):
+        self.data = data
+
+    def read(self, size):
+        piece = self.data[self.taken : self.taken + size]
+        self.taken += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "[",
+        '{"jobs": [',
+        " " * 30 + '{"total": 12, "page": 1, "results" : [',
+        " " * 30 + '{"meta": {"n": [1]}, "page": 100000000, "jobs":\n[',
+    ],
+)
+def test_the_first_posting_comes_before_the_last_is_read(monkeypatch, start):
+    monkeypatch.setattr(jsonrows, "CHUNK", 50)
+    many = ",".join(f'{{"title": "posting {n}"}}' for n in range(300))
+    stream = Counting(f"{start}{many}]".encode() + b"}" * start.count("{", 0, 40))
+    rows = jsonrows.read(stream, lines=False)
+    assert next(rows).value == {"title": "posting 0"}
+    assert stream.taken < 600
+    assert len(list(rows)) == 299
+
+
+def test_a_long_posting_is_read_by_growing_pieces(monkeypatch):
+    monkeypatch.setattr(jsonrows, "CHUNK", 10)
+    sizes = []
+
+    class Told(Counting):
+        def read(self, size):
+            sizes.append(size)
+            return super().read(size)
+
+    text = '[{"title": "' + "x" * 5000 + '"}]'
+    assert len(list(jsonrows.read(Told(text.encode()), lines=False))) == 1
+    assert sizes[0] == 10
+    assert len(sizes) < 20
