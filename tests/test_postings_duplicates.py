@@ -1,12 +1,27 @@
 """Postings of one role are found, others are not, however they are cut into batches."""
 
+import hashlib
+import itertools
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from cxjobs.postings import duplicates
 from cxjobs.postings.batch import Batch
-from cxjobs.postings.duplicates import Duplicates, role_name
+from cxjobs.postings.duplicates import (
+    FEWEST,
+    SLOTS,
+    TRIED,
+    Duplicates,
+    _Index,
+    _keys,
+    _shared,
+    anchors,
+    role_name,
+    sketches,
+)
 
 WORDS = [f"{a}{b}" for a in "ferry pier guest crew harbor tide".split() for b in range(300)]
 
@@ -167,3 +182,126 @@ def test_roles_are_kept_on_the_disk_and_can_be_gone_back_to(tmp_path):
     after = seen.of(batch(rows[50:]))
     seen.close()
     assert before + after == originals(rows) == [None] * 60 + [str(i) for i in range(60)]
+
+
+def windows(one):
+    """Anchors of a text, letter by letter."""
+    data = one.encode()
+    found = []
+    for end in range(8, len(data)):
+        before = data[end - 1]
+        word = before >= 128 or chr(before).isalnum()
+        if data[end] in b"\n.<" and word:
+            mixed = int.from_bytes(data[end - 8 : end], "little") | 0x2020202020202020
+            mixed = mixed * 0x9E3779B97F4A7C15 % 2**64
+            found.append(mixed ^ mixed >> 29)
+    return found
+
+
+ANCHORED = [
+    "", "short.", "12345678.", "1234567.", "a longer one\nand more<br>THE END. Really .  x.",
+    "größer ist ü.\nZaz09 zZAaz9.{aaaaaaa}.[aaaaaa`.aaaaaaa@.aaaaaaa/.aaaaaaa:.", "", "x" * 20,
+    "y" * 20 + ".", "ends with seven.\n1234567", ".", "kkkkkkkk.kkkkkkkk.kkkkkkkk.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [0, 2, 5])
+def test_anchors_are_the_bytes_before_ends(first):
+    texts = pa.array(ANCHORED, pa.string())[first:]
+    features, starts, counts = anchors(texts)
+    wanted = [windows(one) for one in ANCHORED[first:]]
+    assert counts.tolist() == list(map(len, wanted))
+    assert features.tolist() == [one for part in wanted for one in part]
+    for start, part in zip(starts, wanted, strict=True):
+        assert features[start : start + len(part)].tolist() == part
+
+
+def test_letters_of_any_case_are_the_same_anchor():
+    features, _, _ = anchors(pa.array(["Ask the GUESTS.", "ask the guests."]))
+    assert features[0] == features[1]
+    none, starts, counts = anchors(pa.array(["tiny", "."]))
+    assert (len(none), starts.tolist(), counts.tolist()) == (0, [0, 0], [0, 0])
+
+
+def test_six_anchors_are_compared_by_their_minima_and_fewer_word_for_word():
+    enough = " ".join(f"word{n}more." for n in range(FEWEST))
+    fewer = " ".join(f"word{n}more." for n in range(FEWEST - 1))
+    rows = [{"description": d} for d in (enough, enough + " X", fewer, fewer + " X", "")]
+    sketch, comparable = sketches(batch(rows))
+    assert comparable.tolist() == [True, True, True, True, False]
+    assert (sketch[0] == sketch[1]).all()
+    assert not (sketch[2] == sketch[3]).any()
+    odd = duplicates._ODD.astype(object)
+    for slot in range(SLOTS):
+        hashed = [(f * odd[0, slot] + odd[1, slot]) % 2**64 >> 32 for f in windows(enough)]
+        assert sketch[0, slot] == min(hashed)
+    words = hashlib.blake2b(fewer.encode(), digest_size=64).digest()
+    assert sketch[2].tobytes() == words
+
+
+def test_keys_are_told_by_fours_of_minima():
+    draw = np.random.default_rng(0)
+    sketch = draw.integers(0, 2**32, (200, SLOTS), dtype=np.uint64).astype(np.uint32)
+    keys = _keys(sketch)
+    assert keys.shape == (200, 3)
+    assert len(np.unique(keys)) == 600
+    for slot in range(SLOTS):
+        other = sketch.copy()
+        other[:, slot] += 1
+        changed_ = (_keys(other) != keys).mean(axis=0)
+        # The last four minima are in no key.
+        assert changed_.tolist() == [float(slot // 4 == band) for band in range(3)]
+
+
+def test_shared_keys():
+    keys = np.array([[1, 2, 3], [4, 5, 6], [7, 2, 8], [9, 9, 10]], np.uint32)
+    assert _shared(keys).tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_the_index_finds_the_first_roles_of_each_key(size):
+    draw = np.random.default_rng(size)
+    keys = draw.integers(0, 40, (300, 3)).astype(np.uint32)
+    index = _Index()
+    for start in range(0, 300, size):
+        numbers = np.arange(start, min(start + size, 300), dtype=np.uint64)
+        index.add(keys[start : start + size], numbers)
+    index.add(keys[:0], np.zeros(0, np.uint64))
+    # Each run is more than twice as long as the next.
+    lengths = [len(run) for run in index._runs]
+    assert all(a > 2 * b for a, b in itertools.pairwise(lengths))
+    assert sum(lengths) == 900
+    wanted = draw.integers(0, 60, (20, 3)).astype(np.uint32)
+    holders = {key: np.flatnonzero((keys == key).any(axis=1)).tolist() for key in range(60)}
+    assert index.has(wanted).tolist() == [any(holders[k] for k in row) for row in wanted.tolist()]
+    found = sorted(zip(*(part.tolist() for part in index.find(wanted)), strict=True))
+    for row, band in itertools.product(range(20), range(3)):
+        mine = [n for r, b, n in found if (r, b) == (row, band)]
+        entries = sorted(n for n in holders[wanted[row, band]] for _ in range(
+            int((keys[n] == wanted[row, band]).sum())
+        ))  # fmt: skip
+        assert mine == entries[:TRIED]
+
+
+def test_no_more_than_so_many_roles_of_a_key_are_compared():
+    rows = [{"title": f"{w} lead", "description": "a b", "id": w} for w in WORDS[:TRIED]]
+    late = {"title": "late lead", "description": "a b", "id": "late"}
+    again = [{**late, "id": "again"}, {**rows[-1], "id": "last"}]
+    for size in (1, 4, 99):
+        assert originals([*rows, late, *again], size)[TRIED:] == [None, None, WORDS[TRIED - 1]]
+        assert originals([*rows[:-1], late, *again], size)[TRIED:][0] == "late"
+
+
+def test_marks_between_parts_cannot_be_smuggled_in():
+    rows = [{"title": "CX\x1flead", "description": "a b", "id": "i\x1fd", "location": "x\x1fy"}] * 2
+    assert originals(rows, 1) == [None, "i%20d"]
+
+
+def test_a_position_counts_roles_and_bytes(tmp_path):
+    seen = Duplicates(tmp_path)
+    assert seen.settle() == {"roles": 0, "bytes": 0}
+    assert seen.of(batch([])) == []
+    seen.of(batch([{"title": "é", "description": "a", "id": "1", "location": "K"}]))
+    assert seen.settle() == {"roles": 1, "bytes": len("é\x1fK\x1f1".encode())}
+    assert (tmp_path / "roles.txt").read_text("utf-8") == "é\x1fK\x1f1"
+    seen.close()
