@@ -8,7 +8,7 @@ the compiled scorer must agree with it on any input.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import scipy.sparse as sp
-    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from cxjobs.vectorizer import PivotedVectorizer
 
 FUNCTION_WORDS = frozenset(
     "an and are as at be by for from has have in is it its of on or our that the their they this"
@@ -76,7 +77,7 @@ ANALYZERS = {"title": terms, "description": tokens}
 
 @dataclass(frozen=True)
 class Block:
-    """One TF-IDF block: a field of the posting and how rare its terms may be.
+    """One TF-IDF block: a field of the posting, how rare its terms may be, and how rows are scaled.
 
     Attributes
     ----------
@@ -84,16 +85,21 @@ class Block:
         Also the name of the field that the block reads: ``title`` or ``description``.
     min_df : int
         Least number of training texts that hold a term.
+    slope : float
+        How much a row's own length counts in its norm (`cxjobs.vectorizer`).
     """
 
     name: str
     min_df: int
+    slope: float = 1.0
 
-    def vectorizer(self) -> TfidfVectorizer:
-        """Unfitted vectorizer: sublinear counts, smooth idf, rows of length one."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    def vectorizer(self) -> PivotedVectorizer:
+        """Unfitted vectorizer: sublinear counts, smooth idf, pivoted norm."""
+        from cxjobs.vectorizer import PivotedVectorizer
 
-        return TfidfVectorizer(analyzer=ANALYZERS[self.name], min_df=self.min_df, sublinear_tf=True)
+        return PivotedVectorizer(
+            slope=self.slope, analyzer=ANALYZERS[self.name], min_df=self.min_df
+        )
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Background:
 
 def fit_block(
     block: Block, texts: Iterable[str], background: Background | None = None
-) -> TfidfVectorizer:
+) -> PivotedVectorizer:
     """Fit a block's vectorizer; where no term is common enough, all terms are kept.
 
     Parameters
@@ -131,8 +137,8 @@ def fit_block(
 
     Returns
     -------
-    TfidfVectorizer
-        Its ``transform`` gives rows of length one, or zero where no term is known.
+    PivotedVectorizer
+        Its ``transform`` gives weighted rows, zero where no term is known.
 
     Raises
     ------
@@ -145,15 +151,16 @@ def fit_block(
     try:
         vectorizer = block.vectorizer().fit(kept)
     except ValueError:
-        vectorizer = Block(block.name, 1).vectorizer().fit(kept)
+        vectorizer = replace(block, min_df=1).vectorizer().fit(kept)
     if background is not None:
         seen = (1 + len(kept)) / np.exp(vectorizer.idf_ - 1) - 1
         terms = vectorizer.get_feature_names_out()
         seen = np.rint(seen) + [background.counts.get(term, 0) for term in terms]
         vectorizer.idf_ = np.log((1 + len(kept) + background.postings) / (1 + seen)) + 1
+        vectorizer.settle(kept)
     return vectorizer
 
 
-def transform(vectorizer: TfidfVectorizer, texts: Iterable[str]) -> sp.csr_matrix:
+def transform(vectorizer: PivotedVectorizer, texts: Iterable[str]) -> sp.csr_matrix:
     """Rows of a fitted block for cleaned texts: shape (n_texts, n_terms), float64."""
     return vectorizer.transform(texts)

@@ -44,6 +44,9 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Real postings that count for the description's idf besides those of the fit.
     title_min_df, description_min_df : int
         Least number of training texts that hold a term.
+    title_slope : float
+        How much a title's own length counts in the norm of its row (`cxjobs.vectorizer`): below
+        1, a short title is answered with less certainty.
     title_C, description_C : float
         Inverse strength of the L2 penalty of the two regressions of the posting basis.
     bare_title_C : float
@@ -64,7 +67,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     classes_ : ndarray of str, shape (13,)
         All roles, in the order of `cxjobs.taxonomy.ROLES`.
-    vectorizers_ : dict of str to TfidfVectorizer
+    vectorizers_ : dict of str to PivotedVectorizer
         Of the blocks ``title`` and ``description``.
     coef_ : dict of str to ndarray
         Per basis, shape (n_terms, 18): 13 roles, then 5 practice elements. The posting basis has
@@ -86,9 +89,10 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         background: Background | None = None,
         title_min_df: int = 1,
         description_min_df: int = 2,
-        title_C: float = 3.0,
+        title_slope: float = 0.3,
+        title_C: float = 5.0,
         description_C: float = 10.0,
-        bare_title_C: float = 5.0,
+        bare_title_C: float = 10.0,
         practice_C: float = 10.0,
         title_only_weight: float = 0.5,
         title_weight: float = 0.5,
@@ -99,6 +103,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.background = background
         self.title_min_df = title_min_df
         self.description_min_df = description_min_df
+        self.title_slope = title_slope
         self.title_C = title_C
         self.description_C = description_C
         self.bare_title_C = bare_title_C
@@ -152,7 +157,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array(ROLES)
         self.n_features_in_ = 2
         try:
-            title_block = fit_block(Block("title", self.title_min_df), titles)
+            title_block = fit_block(Block("title", self.title_min_df, self.title_slope), titles)
         except ValueError:
             raise DataError("No title holds a word of two letters or more.") from None
         self.vectorizers_ = {"title": title_block}

@@ -9,7 +9,7 @@ of `cxjobs.model.JobClassifier` within 1e-9 for any text.
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import exp, log, sqrt, tanh
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +19,7 @@ from cxjobs.taxonomy import CX, PRACTICES, ROLES
 from cxjobs.text import TOKEN, clean, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -122,7 +122,8 @@ class Scorer:
         self._blocks = {"title": _Block(folder, "title")}
         if "posting" in self._intercept:
             self._blocks["description"] = _Block(folder, "description")
-        self._number = lexicon.number
+        # Words come again and again where one answer after the other is explained.
+        self._number = lru_cache(1 << 15)(lexicon.number)
         self._batch: BatchScorer | None = None
 
     def score_one(self, title: str, description: str = "") -> Score:
@@ -202,16 +203,39 @@ class Scorer:
             Title's terms, then the description's. Their sum and `intercept` are the scores.
         """
         title, description = clean(title), clean(description)
+        return [
+            Contribution(name, block.names[row], tuple(weight * c for c in coefficients))
+            for name, block, row, weight, coefficients in self._weighed(title, description)
+        ]
+
+    def margins(
+        self, title: str, description: str, first: int, second: int
+    ) -> list[tuple[str, str, float]]:
+        """Block and term of each contribution, and what it adds to one score beyond another.
+
+        Parameters
+        ----------
+        title, description : str
+            Cleaned.
+        first, second : int
+            Positions among the scores of a `Contribution`.
+        """
+        return [
+            (name, block.names[row], weight * coefficients[first] - weight * coefficients[second])
+            for name, block, row, weight, coefficients in self._weighed(title, description)
+        ]
+
+    def _weighed(
+        self, title: str, description: str
+    ) -> Iterator[tuple[str, _Block, int, float, Sequence[float]]]:
+        """Terms of cleaned texts that count: block, row, weight and coefficients."""
         posting = "posting" in self._intercept and bool(description.strip())
         basis = "posting" if posting else "title"
         texts = {"title": title} | ({"description": description} if posting else {})
-        out = []
         for name, text in texts.items():
             block = self._blocks[name]
             for row, weight in block.terms(_Tokens(text, self._number)).items():
-                scores = tuple(weight * c for c in block.coefficients(basis, row))
-                out.append(Contribution(name, block.names[row], scores))
-        return out
+                yield name, block, row, weight, block.coefficients(basis, row)
 
     def intercept(self, posting_basis: bool) -> tuple[float, ...]:
         """Scores of a posting without any known term: 18 numbers."""
@@ -244,6 +268,7 @@ class _Block:
         self._pair_keys = folder.view(f"{name}.pair_keys")
         self._pair_rows = folder.view(f"{name}.pair_rows")
         self._idf = folder.view(f"{name}.idf")
+        self._norm = folder.norm(name)
         self._terms = folder.view(f"{name}.terms")
         index = folder.manifest["arrays"]["index"]
         coef = {
@@ -256,21 +281,22 @@ class _Block:
         self._coef = {basis: view[skipped:] for basis, view in coef.items()}
 
     def terms(self, tokens: _Tokens) -> dict[int, float]:
-        """Weight of each known term of a text, by row: TF-IDF, of length one."""
+        """Weight of each known term of a text, by row: TF-IDF, normed."""
         numbers = tokens.numbers
         counts: dict[int, int] = {}
         for row in map(self._unigrams.__getitem__, numbers):
             if row >= 0:
                 counts[row] = counts.get(row, 0) + 1
-        for first, second in pairwise(numbers):
+        for first, second in pairwise(numbers) if len(self._pair_keys) > 1 else ():
             if first and second:
                 slot = find(self._pair_keys, pair_key(first, second))
                 if slot >= 0:
                     row = self._pair_rows[slot]
                     counts[row] = counts.get(row, 0) + 1
         weights = {row: (1.0 + log(n)) * self._idf[row] for row, n in counts.items()}
-        length = sqrt(sum(w * w for w in weights.values())) or 1.0
-        return {row: w / length for row, w in weights.items()}
+        offset, slope = self._norm
+        norm = offset + slope * sqrt(sum(w * w for w in weights.values()))
+        return {row: w / norm for row, w in weights.items()}
 
     def coefficients(self, basis: str, row: int) -> Sequence[float]:
         """The 18 numbers of a term."""

@@ -72,6 +72,11 @@ def check_arrays(folder: Folder) -> None:
         if n != known:
             raise _unsound(folder, f"the block {block!r} has {n} rows but {known} terms")
         rows += n
+        if folder.manifest["format"] > 1:
+            check(f"{block}.norm", "<f8", [2])
+        offset, slope = folder.norm(block)
+        if not (0 <= offset < math.inf and 0 <= slope < math.inf and offset + slope > 0):
+            raise _unsound(folder, f"the rows of the block {block!r} cannot be normed")
         check(f"{BLOCKS[block]}.coef", "<f4", [rows, width])
         check(f"{BLOCKS[block]}.intercept", "<f8", [width])
 
@@ -195,7 +200,8 @@ def _check_places(folder: Folder) -> None:
     stored = folder.manifest["arrays"]
     known = {"words.keys", "words.numbers", "words.lanes_at", "words.lanes"}
     for block in blocks(folder):
-        parts = ("terms", "unigrams", "pair_keys", "pair_rows", "idf")
+        parts = ["terms", "unigrams", "pair_keys", "pair_rows", "idf"]
+        parts += ["norm"] * (folder.manifest["format"] > 1)
         known |= {f"{block}.{part}" for part in parts}
         known |= {f"{BLOCKS[block]}.{part}" for part in ("coef", "intercept")}
     if more := sorted(set(stored["index"]) - known):

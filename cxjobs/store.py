@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from cxjobs.model import JobClassifier
 
-FORMAT = 1
-"""Version of the folder's format. A reader accepts this and every earlier one."""
+FORMAT = 2
+"""Version of the folder's format. A reader accepts this and every earlier one.
+
+1 had no ``norm``: rows were of length one.
+"""
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.bin"
@@ -84,6 +87,13 @@ class Folder:
         count = math.prod(entry["shape"])
         flat = np.frombuffer(self.data, entry["dtype"], count, entry["offset"])
         return flat.reshape(entry["shape"])
+
+    def norm(self, block: str) -> tuple[float, float]:
+        """What a block's rows are divided by: the first, plus the second times their length."""
+        if self.manifest["format"] == 1:
+            return 0.0, 1.0
+        offset, slope = self.view(f"{block}.norm")
+        return offset, slope
 
     def entry(self, name: str) -> dict[str, Any]:
         """Type, shape and place of one array, as the manifest tells them.
@@ -303,6 +313,7 @@ def model_arrays(model: JobClassifier) -> dict[str, np.ndarray[Any, Any]]:
         terms = "\n".join(vectorizer.get_feature_names_out()).encode()
         arrays[f"{block}.terms"] = np.frombuffer(terms, np.uint8)
         arrays[f"{block}.idf"] = vectorizer.idf_
+        arrays[f"{block}.norm"] = np.array(vectorizer.norm_)
     for basis, coef in model.coef_.items():
         arrays[f"{basis}.coef"] = coef.astype("<f4")
         arrays[f"{basis}.intercept"] = model.intercept_[basis]
@@ -331,9 +342,10 @@ def to_classifier(folder: Folder) -> JobClassifier:
     model.vectorizers_, model.coef_, model.intercept_ = {}, {}, {}
     for block in soundness.blocks(folder):
         terms = soundness.terms(folder, block)
-        vectorizer = Block(block, 1).vectorizer()
+        vectorizer = Block(block, 1, folder.norm(block)[1]).vectorizer()
         vectorizer.vocabulary_ = {term: i for i, term in enumerate(terms)}
         vectorizer.idf_ = folder.array(f"{block}.idf").copy()
+        vectorizer.norm_ = folder.norm(block)
         model.vectorizers_[block] = vectorizer
     for basis in ("title", "posting"):
         if f"{basis}.coef" in folder.manifest["arrays"]["index"]:

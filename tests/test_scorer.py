@@ -272,6 +272,7 @@ def test_a_hit_of_the_hash_counts_only_if_the_bytes_agree(made, word):
         manifest=made.folder.manifest,
         view=lambda name: views.get(name, made.folder.view(name)),
         array=lambda name: spoiled if name == "words.lanes" else array(name),
+        norm=made.folder.norm,
     )
     assert made.scorer.score_one(word).n_known == 1
     assert Scorer(folder).score_one(word).n_known == 0

@@ -106,6 +106,9 @@ AT_OPENING = {
         replaces("title.terms", lambda t: t[: t.tobytes().rindex(b"\n")]), "408 rows but 407 terms",
     ),
     "terms that are not text": (sets("title.terms", 0, 0xFF), "not UTF-8"),
+    "a norm of nothing": (sets("title.norm", slice(None), 0.0), "cannot be normed"),
+    "a negative norm": (sets("description.norm", 0, -1.0), "cannot be normed"),
+    "an endless norm": (sets("title.norm", 1, np.inf), "cannot be normed"),
     "no thresholds for a basis": (without_posting_thresholds, "no thresholds for the description"),
     "postings without number": (million(), "contradicts itself"),
     "thresholds without number": (
