@@ -223,6 +223,15 @@ def test_asks_without_an_error_are_refused(ask):
         lambda raw: raw.update(confidence=0),
         lambda raw: raw["lost_high"].pop(),
         lambda raw: raw["precision_low"].pop(),
+        lambda raw: raw["above"].__setitem__(-1, 0.0),
+        lambda raw: raw["true_above"].__setitem__(-1, False),
+        lambda raw: raw.update(n=float(raw["n"])),
+        lambda raw: raw["threshold"].__setitem__(-1, 1.5),
+        lambda raw: raw["threshold"].__setitem__(0, -0.1),
+        lambda raw: raw["threshold"].__setitem__(0, math.nan),
+        # More false ones above the lowest threshold than there are at all.
+        lambda raw: raw.update(n=raw["above"][0] - raw["true_above"][0] + raw["positives"] - 1),
+        lambda raw: raw.update(n=10**7 + 1),
     ],
 )
 def test_a_harmed_table_is_refused(harm):
@@ -230,6 +239,25 @@ def test_a_harmed_table_is_refused(harm):
     harm(raw)
     with pytest.raises(ModelError):
         Table.from_dict(raw)
+
+
+def even(rows, n):
+    """A table that does not contradict itself, of any size."""
+    return {
+        "n": n, "positives": n // 2, "confidence": 0.9,
+        "threshold": [row / max(rows - 1, 1) for row in range(rows)],
+        "above": [n] * rows, "true_above": [n // 2] * rows,
+        "precision_low": [0.5] * rows, "lost_high": [0.5] * rows,
+    }  # fmt: skip
+
+
+def test_tables_of_any_sensible_size_are_read_and_larger_ones_are_not():
+    for rows, n in ((0, 0), (1, 0), (1000, 10**7)):
+        assert Table.from_dict(even(rows, n)).n == n
+    with pytest.raises(ModelError, match="contradicts itself"):
+        Table.from_dict(even(1001, 10))
+    with pytest.raises(ModelError, match="unreadable"):
+        Table.from_dict({"n": 1})
 
 
 def test_choosing_needs_neither_numpy_nor_scipy_and_is_quick():
