@@ -154,13 +154,15 @@ def test_parts_are_closed_when_full(tmp_path, monkeypatch, joined):
     sink.write(LAYOUT, batch("c"), answer(1), None)
     assert (sink.settled, sink.settle()) == (True, {"parts": 1})
     sink.write(LAYOUT, batch("d", "e"), answer(2), pa.array([1]))
+    sink.write(LAYOUT, batch("f"), answer(1), None)
+    assert (sink.settled, sink.settle()) == (False, {"parts": 1})
     sink.finish(LAYOUT)
     ending = "arrow" if joined else "parquet"
     assert sorted(p.name for p in folder.iterdir()) == [
         f"part-00000{number}.{ending}" for number in range(2)
     ]
     found = pq.read_table(tmp_path / "output" if joined else folder)
-    assert found["a"].to_pylist() == ["a", "b", "c", "e"]
+    assert found["a"].to_pylist() == ["a", "b", "c", "e", "f"]
     if joined:
         assert pq.ParquetFile(tmp_path / "output").num_row_groups == 2
     else:
@@ -176,6 +178,10 @@ def test_parts_are_closed_by_bytes_as_well(tmp_path, monkeypatch):
     assert sink.settled
     sink.write(LAYOUT, batch("x"), answer(1), None)
     assert not sink.settled
+    size = LAYOUT.table(batch("x"), answer(1)).nbytes
+    monkeypatch.setattr(writers, "PART_BYTES", 2 * size)
+    sink.write(LAYOUT, batch("x"), answer(1), None)
+    assert sink.settled
 
 
 @pytest.mark.parametrize("joined", [True, False])
@@ -191,7 +197,8 @@ def test_without_rows_there_is_one_empty_table(tmp_path, joined):
 def test_what_was_not_settled_is_taken_away(tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
-    for name in ("part-000000.parquet", "part-000001.parquet", "part-000002.parquet", "other"):
+    stale = ("part-000002.parquet", "part-100000.parquet", "other")
+    for name in ("part-000000.parquet", "part-000001.parquet", *stale):
         (folder / name).write_text("x")
     sink = PartsSink(folder, 2, joined=False)
     assert sorted(p.name for p in folder.iterdir()) == [
