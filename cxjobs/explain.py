@@ -17,6 +17,8 @@ from cxjobs.taxonomy import PRACTICES, ROLES, load
 from cxjobs.text import TOKEN, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from cxjobs.scorer import Contribution, Scorer
 
 SHOWN = 8
@@ -241,41 +243,37 @@ def evidence(scorer: Scorer, title: str, description: str, first: int, second: i
         At most `SHOWN` terms, the weightiest first, as in
         ``journey +0.81; title: head of cx +0.60; calls -0.22``.
     """
-    weighed = [
-        (one.scores[first] - one.scores[second], one)
-        for one in scorer.contributions(title, description)
-    ]
-    weighed.sort(key=lambda pair: -abs(pair[0]))
     texts = {"title": clean(title), "description": clean(description)}
-    spans = {block: spans_of(text) for block, text in texts.items()}
+    margins = scorer.margins(texts["title"], texts["description"], first, second)
+    shown = sorted(margins, key=lambda one: -abs(one[2]))[:SHOWN]
+    shown = [one for one in shown if abs(one[2]) >= 0.005]
+    places = {
+        block: first_places(text, {term for where, term, _ in shown if where == block})
+        for block, text in texts.items()
+    }
     cells = []
-    for weight, one in weighed[:SHOWN]:
-        if abs(weight) < 0.005:
-            break
-        start, end = spans[one.block][one.term][0]
-        quote = " ".join(_words(plain(texts[one.block][start:end])))
-        where = "title: " if one.block == "title" else ""
-        cells.append(f"{where}{quote} {weight:+.2f}")
+    for block, term, weight in shown:
+        start, end = places[block][term]
+        quote = " ".join(_words(plain(texts[block][start:end])))
+        cells.append(f"{'title: ' if block == 'title' else ''}{quote} {weight:+.2f}")
     return "; ".join(cells)
 
 
-def tokens_of(text: str) -> list[tuple[str, int, int]]:
+def tokens_of(text: str) -> Iterator[tuple[str, int, int]]:
     """Tokens of a cleaned text as `cxjobs.features.tokens` gives them, each with its place.
 
     Examples
     --------
-    >>> tokens_of("Head of Customers")
+    >>> list(tokens_of("Head of Customers"))
     [('head', 0, 4), ('customer', 8, 17)]
     """
     lower = text.lower()
     origin: range | list[int] = range(len(text))
     if len(lower) != len(text):  # some letters, such as İ, are longer in lower case
         origin = [i for i, letter in enumerate(text) for _ in letter.lower()]
-    return [
-        (fold(match[0]), origin[match.start()], origin[match.end() - 1] + 1)
-        for match in _find_tokens(lower)
-        if match[0] not in FUNCTION_WORDS
-    ]
+    for match in _find_tokens(lower):
+        if match[0] not in FUNCTION_WORDS:
+            yield fold(match[0]), origin[match.start()], origin[match.end() - 1] + 1
 
 
 def spans_of(text: str) -> dict[str, list[tuple[int, int]]]:
@@ -287,11 +285,32 @@ def spans_of(text: str) -> dict[str, list[tuple[int, int]]]:
     [(0, 18)]
     """
     places: dict[str, list[tuple[int, int]]] = {}
-    tokens = tokens_of(text)
+    tokens = list(tokens_of(text))
     for word, start, end in tokens:
         places.setdefault(word, []).append((start, end))
     for (a, start, _), (b, _, end) in pairwise(tokens):
         places.setdefault(f"{a} {b}", []).append((start, end))
+    return places
+
+
+def first_places(text: str, terms: Collection[str]) -> dict[str, tuple[int, int]]:
+    """First place of each of these terms in a cleaned text: what `spans_of` has first.
+
+    Examples
+    --------
+    >>> first_places("Voice of the customers, voice of all", ["voice customer", "voice"])
+    {'voice': (0, 5), 'voice customer': (0, 22)}
+    """
+    missing, places = set(terms), {}
+    before, begun = "", 0
+    tokens = tokens_of(text)
+    while missing:
+        word, start, end = next(tokens)
+        for term, at in ((word, start), (f"{before} {word}", begun)):
+            if term in missing:
+                missing.remove(term)
+                places[term] = (at, end)
+        before, begun = word, start
     return places
 
 

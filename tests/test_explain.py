@@ -241,6 +241,16 @@ def test_evidence_names_the_weightiest_terms(scorer, why):
     assert back.translate(str.maketrans("+-", "-+")) == cell
 
 
+@given(postings)
+def test_the_first_place_of_a_term_is_the_first_of_all_its_places(raw):
+    cleaned = text.clean(raw)
+    places = explain.spans_of(cleaned)
+    first = {term: spans[0] for term, spans in places.items()}
+    assert explain.first_places(cleaned, places) == first
+    some = set(list(places)[::3])
+    assert explain.first_places(cleaned, some) == {term: first[term] for term in some}
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -325,7 +325,8 @@ class _Index:
         self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()
-            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+            self._runs[-1] = np.concatenate([self._runs[-1], last])
+            self._runs[-1].sort()  # in place: this is the peak of the memory
 
     def has(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Rows of which a role with the same key is known."""
