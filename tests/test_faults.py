@@ -493,7 +493,7 @@ MODELS = {
     "missing": (shutil.rmtree, "is not a model folder"),
     "a bit altered": (one_bit, "SHA-256"),
     "cut": (lambda f: os.truncate(f / store.ARRAYS, 1000), "cut or altered"),
-    "newer": (rewritten(lambda m: m.update(format=2)), "upgrade"),
+    "newer": (rewritten(lambda m: m.update(format=store.FORMAT + 1)), "upgrade"),
     "path traversing": (elsewhere, "index of arrays is damaged"),
     "oversized manifest": (giant, "larger than any manifest"),
     "oversized arrays": (giant_arrays, "index of arrays is damaged"),
