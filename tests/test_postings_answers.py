@@ -31,6 +31,12 @@ def test_each_batch_with_its_answer_in_order(jobs):
         assert table.equals(answer(one.title, one.description))
 
 
+def test_one_process_is_this_one():
+    here = []
+    list(answered(BATCHES[:1], lambda: here.append(os.getpid()) or answer))
+    assert here == [os.getpid()]
+
+
 def test_no_more_is_read_ahead_than_keeps_the_workers_busy():
     taken = []
 

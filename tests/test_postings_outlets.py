@@ -96,6 +96,8 @@ def test_standard_output_keeps_nothing(monkeypatch):
     place.deliver(summary())
     place.close(failed=False)
     assert out.getvalue() == b'{"a": "x", "label": "review"}\n'
+    Outlet("csv").finish(LAYOUT, 0, summary())
+    assert out.getvalue().endswith(b'\n"a","label"\n')
     assert json.loads(err.getvalue())["line"] == 3
 
 
@@ -131,6 +133,7 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path, kind, target):
     assert names(tmp_path) == [name, f"{name}.rejects.jsonl"]
     rejects = (tmp_path / f"{name}.rejects.jsonl").read_text().splitlines()
     assert [json.loads(one)["raw"] for one in rejects] == ["raw"]
+    assert Path(path).is_dir() is target.endswith("/")
     if kind == "csv":
         assert Path(path).read_text().replace('"', "") == "a,label\na,review\nb,review\n"
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from cxjobs.postings import Reading
-from cxjobs.postings.overview import JUDGED, SAMPLES, SHOWN, foreign, overviews
+from cxjobs.postings.batch import Batch, Reject
+from cxjobs.postings.overview import JUDGED, SAMPLES, SHOWN, Overview, foreign, overviews
+from cxjobs.postings.sources import PARTS
 
 ENGLISH = "we are the team that will listen to our guests and mend the ferry for you and us all "
 GERMAN = "wir suchen eine leitung des dienstes mit erfahrung und freude am beruf in der stadt "
@@ -16,8 +19,16 @@ ROWS = [
     {"title": "Leitung", "description": GERMAN * 3, "id": "2"},
     {"title": " ", "description": "cut off here ...", "id": "3"},
     {"title": "Long " + "x" * 90, "description": " \n", "id": "4"},
-    {"title": "Fifth", "description": ENGLISH * 20 + GERMAN * 60, "id": "5"},
+    {"title": "Fifth", "description": ENGLISH * 20 + GERMAN * 60, "id": "5"},  # judged by its start
 ]
+
+
+def nothing(file, rejects):
+    """A batch without rows."""
+    none = pa.array([], pa.string())
+    names = ("title", "description", "id", "company", "location", "numbered")
+    bad = tuple(Reject(file, n, "", "why") for n in range(rejects))
+    return Batch(file, **dict.fromkeys(names, none), rejects=bad)
 
 
 @pytest.fixture
@@ -60,8 +71,19 @@ def test_what_is_shown(found):
 def test_the_first_problems_are_told(found):
     first, second = found
     assert len(first.problems) == len(second.problems) == SAMPLES
+    first.add(nothing("x", 5), [])
+    assert len(first.problems) == SAMPLES
+    assert (first.rows, first.unparsed, first.without_title) == (5, 9, 1)
     assert first.problems[0].startswith("line 6: broken JSON")
     assert [one.split(":")[0] for one in second.problems] == ["line 4", "line 5", "line 6"]
+
+
+def test_rejects_that_come_little_by_little():
+    one = Overview("x", "csv", "utf-8", None, ",", "", "", dict.fromkeys(PARTS, ""), [])
+    for number in (2, 2, 2):
+        one.add(nothing("x", number), [])
+    assert (len(one.problems), one.unparsed) == (SAMPLES, 6)
+    assert (one.without_title, one.without_description, one.truncated, one.not_english) == (0,) * 4
 
 
 def test_a_file_that_is_no_table_is_told_by_its_problem(tmp_path):

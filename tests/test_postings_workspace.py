@@ -65,6 +65,10 @@ def test_finished_files_get_their_names_and_the_folder_goes(tmp_path):
         ("rejects.jsonl", tmp_path / "rejects"), ("gone", tmp_path / "gone"), ("output", output),
     ])  # fmt: skip
     assert names(tmp_path) == ["out", "rejects"]
+    again = Workspace(tmp_path / "fresh", SETTINGS, resume=False)
+    (again.folder / "output").mkdir()
+    again.deliver([("output", tmp_path / "fresh")])
+    assert names(tmp_path) == ["fresh", "out", "rejects"]
     assert names(output) == ["new"]
     assert (tmp_path / "rejects").read_text() == "new"
 
