@@ -14,7 +14,8 @@ PACKAGE = Path(cxjobs.__file__).parent
 LAYERS = [
     ["errors", "__init__"],
     ["taxonomy", "text", "intervals"],
-    ["features", "vectorizer", "frame", "lexicon", "columns", "spans", "metrics", "shares", "prevalence"],
+    ["features", "vectorizer", "frame", "lexicon", "columns", "spans", "metrics"],
+    ["shares", "prevalence"],
     ["dataset", "decision", "agreement", "model"],
     ["batch", "evaluate", "soundness", "store"],
     ["scorer"],
