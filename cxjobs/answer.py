@@ -264,9 +264,11 @@ class Model:
         label[distrusted] = _LABELS.index(REVIEW)
         label[rejected] = _LABELS.index("")
 
+        def chosen(codes: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
+            return pa.array(values).take(pa.array(codes.astype(np.int32)))
+
         def text(codes: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
-            chosen = np.where(rejected, len(values), codes).astype(np.int32)
-            return pa.DictionaryArray.from_arrays(chosen, pa.array([*values, ""])).cast(pa.string())
+            return chosen(np.where(rejected, len(values), codes), (*values, ""))
 
         def number(values: np.ndarray[Any, Any]) -> pa.Array:
             return pa.array(values.round(6), pa.float64(), mask=rejected)
@@ -288,8 +290,8 @@ class Model:
             columns["evidence"] = self._evidence(title, description, first, second, rejected)
         columns |= {
             "flags": flags,
-            "status": pa.array(np.where(rejected, "rejected", "ok"), pa.string()),
-            "reason": pa.array(np.where(rejected, REJECTED, ""), pa.string()),
+            "status": chosen(rejected, ("ok", "rejected")),
+            "reason": chosen(rejected, ("", REJECTED)),
             "text_hash": scores.text_hash,
             "model": pa.repeat(self.name, n),
         }

@@ -19,7 +19,7 @@ from cxjobs import lexicon, spans
 from cxjobs.columns import bytes_of, column, pieces, text_column
 from cxjobs.errors import DataError
 from cxjobs.taxonomy import CX, PRACTICES, ROLES
-from cxjobs.text import FINGERPRINT, PARTED, digest
+from cxjobs.text import FINGERPRINT, PARTED, fingerprint_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,8 @@ class Scores:
     @cached_property
     def text_hash(self) -> pa.StringArray:
         """Fingerprint of each cleaned posting."""
-        digests = b"".join(map(digest, chain.from_iterable(p.told() for p in self._parts)))
+        texts = chain.from_iterable(part.told() for part in self._parts)
+        digests = b"".join([fingerprint_of(text).digest() for text in texts])
         offsets = np.arange(0, 2 * len(digests) + 1, 2 * FINGERPRINT, dtype=np.int32)
         buffers = pa.py_buffer(offsets), pa.py_buffer(hexlify(digests))
         return pa.StringArray.from_buffers(len(offsets) - 1, *buffers)

@@ -82,9 +82,11 @@ def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    tail = pc.utf8_slice_codeunits(description, start=-TAIL)
-    cut_off = pc.match_substring_regex(tail, CUT_OFF).fill_null(False)
-    cut_off = cut_off.to_numpy(zero_copy_only=False)
+    cut_off = np.zeros(len(description), bool)
+    if scores.posting_basis.any():  # else there is nothing to be cut off
+        tail = pc.utf8_slice_codeunits(description, start=-TAIL)
+        found = pc.match_substring_regex(tail, CUT_OFF).fill_null(False)
+        cut_off = found.to_numpy(zero_copy_only=False)
     bits = np.zeros(len(cut_off), np.int32)
     for k, doubt in enumerate(doubts(scores, cut_off)):
         bits |= np.asarray(doubt, np.int32) << k

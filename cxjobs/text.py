@@ -11,6 +11,7 @@ A change of what ``clean`` returns changes what a trained model sees: raise ``VE
 from __future__ import annotations
 
 import re
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -200,9 +201,8 @@ def fingerprint(title: str, description: str) -> str:
     >>> fingerprint("Head of CX", "") == fingerprint("Head of CX", " ")
     False
     """
-    return digest(f"{title}{PARTED}{description}".encode("utf-8", "replace")).hex()
+    return fingerprint_of(f"{title}{PARTED}{description}".encode("utf-8", "replace")).hexdigest()
 
 
-def digest(cleaned: bytes) -> bytes:
-    """Fingerprint, as bytes, of a cleaned title and description with `PARTED` between."""
-    return blake2b(cleaned, digest_size=FINGERPRINT).digest()
+fingerprint_of = partial(blake2b, digest_size=FINGERPRINT)
+"""Hash of the bytes of a cleaned title and description, with `PARTED` between them."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cxjobs.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pyarrow.parquet as pq
 
 
 def opened(file: IO[bytes], path: str) -> pq.ParquetFile:
@@ -21,6 +22,8 @@ def opened(file: IO[bytes], path: str) -> pq.ParquetFile:
     FormatError
         Where it is no Parquet, or has been cut.
     """
+    import pyarrow.parquet as pq
+
     try:
         parquet = pq.ParquetFile(file)
         _ = parquet.schema_arrow.names  # not valid UTF-8 in some damaged ones
