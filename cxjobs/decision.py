@@ -27,8 +27,10 @@ Learn then test (Angelopoulos et al. 2021): every threshold of a fixed grid is a
 Clopper-Pearson bound. Thresholds are tested in a fixed order until the first one fails, so that
 choosing the best among many costs no error: upwards from 0 for the lost, downwards for the
 precision. The precision can't be tested where too few postings score, so its order starts at the
-highest threshold with ``START`` postings. That start depends on the probabilities but not on the
-truths; it costs no error either, as long as a higher probability is at least as often true.
+highest threshold with ``START`` postings; where these are too few to promise it even without a
+false one, it goes on for as long as there is none. The start depends on the probabilities but
+not on the truths; it costs no error either, as long as a higher probability is at least as often
+true.
 
 References
 ----------
@@ -54,12 +56,13 @@ GRID = tuple(
 )
 """Candidate thresholds: fine where few true ones are lost and where few false ones are called."""
 
-START = 30
-"""Postings above the threshold where testing of the precision starts: 29 without a false one are
-the fewest that can promise 0.90 with 95 % confidence."""
-
 MOST_ROWS, MOST_POSTINGS = 1000, 10**7
 """A table with more thresholds or postings is refused: to choose from it would take minutes."""
+
+
+START = 20
+"""Postings above the threshold where testing of the precision starts, at the least: one false
+one among fewer would often stop it."""
 
 
 @dataclass(frozen=True)
@@ -263,11 +266,15 @@ class Table:
 
     def _precise(self, asked: float, error: float) -> list[float]:
         """Thresholds at which the precision can be promised, from the highest down."""
-        passed = []
+        passed: list[float] = []
+        # Fewer could not promise it even if none of them were false.
+        fewest = math.ceil(math.log(error) / math.log(asked))
         for t, n, k in zip(
             reversed(self.threshold), reversed(self.above), reversed(self.true_above), strict=True
         ):
             if n < START:
+                continue
+            if n < fewest and n == k:
                 continue
             # If just the asked share were true, would so few false ones be a rare sight?
             if binomial_cdf(n - k, n, 1 - asked) > error:

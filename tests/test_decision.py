@@ -178,9 +178,11 @@ def test_a_confidence_outside_is_refused(confidence):
 
 
 def test_just_enough_postings_for_a_promise():
-    for n, met in ((START - 1, False), (START, True)):
-        band = threshold_table([0.9] * n + [0.1] * 200, [1] * n + [0] * 200).choose(0.9)
-        assert band.precision_met is met
+    # 0.9**29 is the first power below 0.05; 0.8**14 too, but testing starts at 20 at the least.
+    for precision, fewest in ((0.9, 29), (0.8, START)):
+        for n, met in ((fewest - 1, False), (fewest, True)):
+            table = threshold_table([0.9] * n + [0.1] * 200, [1] * n + [0] * 200)
+            assert table.choose(precision).precision_met is met
 
 
 def test_without_a_precision_what_is_likely_is_reviewed_not_lost():
