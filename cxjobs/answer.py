@@ -177,14 +177,10 @@ class Model:
         for name, value in (("title", title), ("description", description)):
             if value is not None and not isinstance(value, str):
                 raise DataError(f"The {name} must be text, not {type(value).__name__}.")
-        try:
+        with soundness.suspected(self.folder):
             score = self._scorer.score_one(title or "", description or "")
-        except IndexError:
-            score = None
-        if score is None or not all(map(isfinite, (*score.roles, *score.practice))):
-            raise ModelError(
-                f"{self.folder.path}: its numbers give no answer. Try: cxjobs model verify."
-            )
+            if not all(map(isfinite, (*score.roles, *score.practice))):
+                raise ArithmeticError("A probability is no number.")
         if not score.has_title and not score.posting_basis:
             raise DataError(
                 "The title is empty, and there is no description. "
@@ -226,7 +222,8 @@ class Model:
         from cxjobs.explain import explain
 
         self.predict(title, description)  # refuses what it cannot answer for
-        return explain(self._scorer, title or "", description or "")
+        with soundness.suspected(self.folder):
+            return explain(self._scorer, title or "", description or "")
 
     def answer_batch(
         self, title: pa.Array, description: pa.Array, *, evidence: bool = False
@@ -287,7 +284,8 @@ class Model:
             "title_cx_probability": number(scores.title_cx),
         }
         if evidence:
-            columns["evidence"] = self._evidence(title, description, first, second, rejected)
+            with soundness.suspected(self.folder):
+                columns["evidence"] = self._evidence(title, description, first, second, rejected)
         columns |= {
             "flags": flags,
             "status": chosen(rejected, ("ok", "rejected")),

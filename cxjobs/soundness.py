@@ -2,13 +2,15 @@
 
 Three depths. `check_arrays` runs whenever a model is opened, without numpy: each array is there,
 and looking up a word ends. `check_values` runs before the first batch: no lookup leaves its array,
-no number is infinite or none. `check` is for ``cxjobs model verify``: the tables are those of the
+no number is infinite or none. A single answer is not preceded by that: where it comes to nothing,
+the folder is `suspected`. `check` is for ``cxjobs model verify``: the tables are those of the
 terms (`check_tables`), and the bounds of the thresholds those of their counts.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cxjobs.errors import ModelError
@@ -28,6 +30,9 @@ FARTHEST = 1024
 
 LONGEST_WORD = 2**16
 """Bytes of the longest word that a title or description may teach a model."""
+
+LARGEST = 1e30
+"""What no weight or coefficient reaches; below, and above its inverse, no sum ends in infinity."""
 
 LONGEST_NAME = 200
 """Characters of the longest name of a model."""
@@ -75,7 +80,7 @@ def check_arrays(folder: Folder) -> None:
         if folder.manifest["format"] > 1:
             check(f"{block}.norm", "<f8", [2])
         offset, slope = folder.norm(block)
-        if not (0 <= offset < math.inf and 0 <= slope < math.inf and offset + slope > 0):
+        if not (0 <= offset < LARGEST and 0 <= slope < LARGEST and offset + slope > 1 / LARGEST):
             raise _unsound(folder, f"the rows of the block {block!r} cannot be normed")
         check(f"{BLOCKS[block]}.coef", "<f4", [rows, width])
         check(f"{BLOCKS[block]}.intercept", "<f8", [width])
@@ -135,9 +140,9 @@ def check_values(folder: Folder) -> None:
         if unigrams[0] != -1 or ((pairs < 0) != (folder.array(f"{block}.pair_keys") == 0)).any():
             raise _unsound(folder, f"what the block {block!r} does not know has a row")
         for name in (f"{block}.idf", f"{basis}.coef", f"{basis}.intercept"):
-            if not np.isfinite(folder.array(name)).all():
-                raise _unsound(folder, f"the array {name!r} holds values that are no numbers")
-        if (folder.array(f"{block}.idf") <= 0).any():
+            if not (np.abs(folder.array(name)) < LARGEST).all():
+                raise _unsound(folder, f"the array {name!r} holds values that are no measures")
+        if (folder.array(f"{block}.idf") <= 1 / LARGEST).any():
             raise _unsound(folder, f"the array '{block}.idf' holds weights that are not positive")
 
 
@@ -298,6 +303,22 @@ def _check_manifest(folder: Folder) -> None:
         if not {CX, OTHER} <= set(roles) <= set(ROLES) or len(roles) != len(raw["n"]):
             raise _unsound(folder, f"the calibration of the basis {basis!r} has other roles")
         Calibration.from_dict(raw)
+
+
+@contextmanager
+def suspected(folder: Folder) -> Iterator[None]:
+    """Where an answer comes to nothing, say what is wrong with the folder, if anything is.
+
+    Raises
+    ------
+    ModelError
+        Instead of the error met, which stays what it is where the folder is sound.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, StopIteration):
+        check_tables(folder)
+        raise
 
 
 def _unsound(folder: Folder, what: str) -> ModelError:

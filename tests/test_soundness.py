@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from contextlib import suppress
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -168,6 +170,9 @@ BEFORE_A_BATCH = {
     "an intercept that is no number": (sets("title.intercept", 2, np.nan), "'title.intercept'"),
     "a weight that is no number": (sets("title.idf", 2, np.nan), "'title.idf' holds"),
     "a negative weight": (sets("description.idf", 2, -1.0), "not positive"),
+    "a weight of nothing": (sets("title.idf", slice(None), 1e-300), "not positive"),
+    "a weight beyond measure": (sets("title.idf", slice(None), 1e300), "'title.idf' holds"),
+    "an intercept beyond measure": (sets("title.intercept", 2, -1e308), "'title.intercept'"),
     "a key twice": (
         lambda a, m: a["words.keys"].__setitem__(
             np.flatnonzero(a["words.keys"])[:2], a["words.keys"].max()
@@ -312,6 +317,7 @@ def test_no_batch_is_answered_by_such_a_folder(folder, name):
     for title in texts.to_pylist():
         with suppress(ModelError):
             assert 0 <= model.predict(title, title).cx_probability <= 1
+            str(model.explain(title, title))
 
 
 @pytest.mark.parametrize("name", IN_TABLES | IN_MANIFEST)
@@ -330,14 +336,32 @@ def test_verify_finds_what_gives_wrong_answers(folder, name):
 @pytest.mark.parametrize("words", ["words.numbers", "title.unigrams"])
 def test_a_word_that_leads_nowhere_is_no_traceback(folder, words):
     deceive(folder, replaces(words, lambda n: np.where(n > 0, 10**6, n).astype("<i4")))
-    with pytest.raises(ModelError, match="give no answer"):
+    with pytest.raises(ModelError, match=f"'{words}' points outside"):
         load_model(folder).predict("quota deals")
 
 
 def test_an_answer_that_is_no_number_is_none(folder):
     deceive(folder, sets("title.intercept", 0, np.nan))
-    with pytest.raises(ModelError, match="give no answer"):
+    with pytest.raises(ModelError, match=r"'title\.intercept' holds values"):
         load_model(folder).predict("quota deals")
+
+
+def test_terms_that_no_text_holds_are_not_shown(folder):
+    """The words of an explanation are sought in the text."""
+    deceive(folder, replaces("title.terms", lambda t: np.where(t == ord("q"), ord("j"), t)))
+    model = load_model(folder)
+    assert model.predict("quota deals").role
+    with pytest.raises(ModelError, match="is not found"):
+        str(model.explain("quota deals"))
+    texts = pa.array(["quota deals"] * 2)
+    model.answer_batch(texts, texts)
+    with pytest.raises(ModelError, match="is not found"):
+        model.answer_batch(texts, texts, evidence=True)
+
+
+def test_an_error_of_a_sound_folder_stays_what_it_is(folder):
+    with pytest.raises(KeyError, match="mine"), soundness.suspected(store.read(folder)):
+        raise KeyError("mine")
 
 
 def test_a_sound_folder_is_sound_after_it_was_rewritten(folder):
@@ -400,3 +424,33 @@ def test_a_card_that_cannot_be_written_says_so(folder):
     done = CliRunner().invoke(group, ["model", "card", "--model", str(folder)])
     assert done.exit_code == 2
     assert "tells too little for a card (KeyError('data'))" in done.stderr
+
+
+STRANGE = [0, 1, 2**31 - 1, 2**32 - 1, 2**64 - 2, 0x7FF0000000000000, 0x7F800000, 1 << 52]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_numbers_are_there_is_an_answer_or_a_refusal(folder, seed):
+    """Strange numbers at places drawn at random, and a right digest."""
+    draw = random.Random(seed)
+    opened = store.read(folder)
+    index = opened.manifest["arrays"]["index"]
+    data = bytearray(opened.data)
+    for _ in range(draw.choice([1, 3, 50])):
+        entry = index[draw.choice(sorted(index))]
+        width = np.dtype(entry["dtype"]).itemsize
+        at = entry["offset"] + draw.randrange(int(np.prod(entry["shape"]))) * width
+        value = draw.choice([*STRANGE, draw.getrandbits(64)]) % (1 << 8 * width)
+        data[at : at + width] = value.to_bytes(width, "little")
+    (folder / store.ARRAYS).write_bytes(data)
+    rewrite(folder, lambda m: m["arrays"].update(sha256=sha256(data).hexdigest()))
+    texts = pa.array(["quota deals 7", "journey blueprint loyalty", "x" * 40, "kubernetes"])
+    with suppress(ModelError):
+        model = load_model(folder)
+        for text in texts.to_pylist():
+            with suppress(ModelError):
+                assert 0 <= model.predict(text, text).cx_probability <= 1
+                str(model.explain(text, text))
+        model.answer_batch(texts, texts)
+        model.answer_batch(texts, texts, evidence=True)
+        soundness.check(model.folder)
