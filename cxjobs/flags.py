@@ -84,9 +84,11 @@ def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
 
     cut_off = np.zeros(len(description), bool)
     if scores.posting_basis.any():  # else there is nothing to be cut off
-        tail = pc.utf8_slice_codeunits(description, start=-TAIL)
-        found = pc.match_substring_regex(tail, CUT_OFF).fill_null(False)
-        cut_off = found.to_numpy(zero_copy_only=False)
+        # Bytes are cut at once, characters have to be counted: only of the few that match.
+        tail = pc.binary_slice(description.cast(pa.large_binary()), start=-4 * TAIL)
+        rows = pc.indices_nonzero(pc.match_substring_regex(tail, CUT_OFF))
+        tail = pc.utf8_slice_codeunits(description.take(rows), start=-TAIL)
+        cut_off[rows] = pc.match_substring_regex(tail, CUT_OFF)
     bits = np.zeros(len(cut_off), np.int32)
     for k, doubt in enumerate(doubts(scores, cut_off)):
         bits |= np.asarray(doubt, np.int32) << k

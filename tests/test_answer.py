@@ -75,6 +75,17 @@ def test_flags(model, title, description, flags):
     assert model.predict(title, description).flags == flags
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_batch_sees_the_same_ends_cut_off(model, kind):
+    ends = ["…", "...", "&hellip;", "[+9 chars]", " ", "</p>", "é日", "\n", "… x"]
+    told = [f"{LONG}é{'日' * n}{a}{b}{gap}" for a in ends for b in ends for n in (0, 90)
+            for gap in ("", " " * 76, " " * 77, " " * 300)]  # fmt: skip
+    flags = model.answer_batch(pa.array(["lead"] * len(told), kind), pa.array(told, kind))["flags"]
+    alone = [model.predict("lead", one).flags for one in told]
+    assert flags.to_pylist() == alone
+    assert 0 < sum("truncated" in one for one in alone) < len(alone)
+
+
 @pytest.mark.parametrize(
     ("title", "description"),
     [
