@@ -53,6 +53,11 @@ def test_binomial_tail_is_scipys(n, data):
     assert binomial_cdf(k, n, p) == pytest.approx(stats.binom.cdf(k, n, p), rel=1e-8, abs=1e-12)
 
 
+def test_the_tail_at_its_ends():
+    assert [binomial_cdf(k, 5, 1.0) for k in (-1, 4, 5)] == [0.0, 0.0, 1.0]
+    assert [binomial_cdf(k, 5, 0.0) for k in (-1, 0, 5)] == [0.0, 1.0, 1.0]
+
+
 def test_bounds_are_clopper_pearson():
     table = threshold_table(*draw(np.random.default_rng(0)))
     for row in range(0, len(GRID), 15):

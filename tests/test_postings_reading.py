@@ -56,6 +56,10 @@ def test_batches_have_so_many_rows_and_run_on(path, rows):
     assert [t for one in batches for t in one.id.to_pylist()] == [row["id"] for row in ROWS * 2]
     assert [row for one in batches for row in one.table.to_pylist()] == ROWS * 2
     assert given.consumed == given.size == 2 * os.path.getsize(path)
+    again = Reading([path, path])
+    told = [again.consumed for _ in again.batches(rows)]
+    assert told == sorted(told)
+    assert 0 < told[0] <= again.size // 2 < told[-1] <= again.size
     assert not any(one.rejects for one in batches)
 
 
