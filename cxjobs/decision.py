@@ -59,7 +59,6 @@ GRID = tuple(
 MOST_ROWS, MOST_POSTINGS = 1000, 10**7
 """A table with more thresholds or postings is refused: to choose from it would take minutes."""
 
-
 START = 20
 """Postings above the threshold where testing of the precision starts, at the least: one false
 one among fewer would often stop it."""
@@ -171,7 +170,7 @@ class Table:
             columns: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
             table = cls(**columns)
             above, true, rows = table.above, table.true_above, len(table.threshold)
-            false = table.n - table.positives
+            false, counted = table.n - table.positives, tuple(zip(true, above, strict=True))
             sound = (
                 rows == len(above) == len(table.precision_low) == len(table.lost_high) <= MOST_ROWS
                 and all(type(k) is int for k in (table.n, table.positives, *above, *true))
@@ -179,10 +178,7 @@ class Table:
                 and list(table.threshold) == sorted(table.threshold)
                 and all(0 <= t <= 1 for t in table.threshold)
                 and all(list(c) == sorted(c, reverse=True) for c in (above, true))
-                and all(
-                    0 <= k <= table.positives and 0 <= n - k <= false
-                    for k, n in zip(true, above, strict=True)
-                )
+                and all(0 <= k <= table.positives and 0 <= n - k <= false for k, n in counted)
                 and 0 < table.confidence < 1
             )
         except (TypeError, ValueError, AttributeError) as error:
@@ -269,12 +265,9 @@ class Table:
         passed: list[float] = []
         # Fewer could not promise it even if none of them were false.
         fewest = math.ceil(math.log(error) / math.log(asked))
-        for t, n, k in zip(
-            reversed(self.threshold), reversed(self.above), reversed(self.true_above), strict=True
-        ):
-            if n < START:
-                continue
-            if n < fewest and n == k:
+        counted = tuple(zip(self.threshold, self.above, self.true_above, strict=True))
+        for t, n, k in reversed(counted):
+            if n < START or (n < fewest and n == k):
                 continue
             # If just the asked share were true, would so few false ones be a rare sight?
             if binomial_cdf(n - k, n, 1 - asked) > error:
