@@ -44,6 +44,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cxjobs.binomial import binomial_cdf, clopper_pearson
 from cxjobs.errors import CxjobsError, DataError, ModelError
 from cxjobs.taxonomy import CONFLATED, CX, REVIEW
 
@@ -316,8 +317,6 @@ def threshold_table(probability: ArrayLike, truth: ArrayLike, *, confidence: flo
     """
     import numpy as np
 
-    from cxjobs.intervals import clopper_pearson
-
     p = np.asarray(probability, dtype=float)
     y = np.asarray(truth)
     if p.ndim != 1 or p.shape != y.shape:
@@ -368,32 +367,3 @@ def decide_all(probability: ArrayLike, band: Band) -> NDArray[np.str_]:
 
     p = np.asarray(probability, dtype=float)
     return np.where(p >= band.upper, CX, np.where(p < band.lower, CONFLATED, REVIEW))
-
-
-def binomial_cdf(k: int, n: int, p: float) -> float:
-    """Probability of at most ``k`` successes among ``n`` with chance ``p`` each, exactly.
-
-    Sums the smaller tail from its largest term, so a call costs about ``sqrt(n)`` steps.
-
-    Examples
-    --------
-    >>> round(binomial_cdf(1, 3, 0.5), 12)
-    0.5
-    """
-    if k < 0:
-        return 0.0
-    if k >= n or p <= 0:
-        return 1.0
-    if p >= 1:
-        return 0.0
-    if k > n * p:
-        return 1 - binomial_cdf(n - k - 1, n, 1 - p)
-    odds = (1 - p) / p
-    choices = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    term = total = math.exp(choices + k * math.log(p) + (n - k) * math.log1p(-p))
-    for i in range(k, 0, -1):
-        term *= odds * i / (n - i + 1)
-        total += term
-        if term < total * 1e-17:
-            break
-    return min(total, 1.0)

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from cxjobs import metrics
+from cxjobs.binomial import wilson
 from cxjobs.dataset import COMPOSED, read, splits
 from cxjobs.errors import DataError
-from cxjobs.intervals import wilson
 from cxjobs.model import JobClassifier, sigmoid, softmax
 from cxjobs.taxonomy import CONFLATED, CX, PRACTICES, REVIEW, ROLES
 

@@ -1,4 +1,4 @@
-"""Confidence intervals: by resampling whole groups, and of a single share.
+"""Confidence intervals by resampling whole groups.
 
 Rows of one employer resemble each other. Resampling them one by one would make every interval
 too narrow, so they are drawn together or not at all.
@@ -159,46 +159,3 @@ def group_rows(groups: ArrayLike) -> list[Array]:
     """Row numbers of each group, the groups in sorted order."""
     _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     return np.split(np.argsort(code, kind="stable"), np.cumsum(size)[:-1])
-
-
-def wilson(count: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share (Wilson 1927, JASA 22); (nan, nan) without rows.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson(3, 10)]
-    [0.108, 0.603]
-    """
-    if not n:
-        return math.nan, math.nan
-    z = _NORMAL.inv_cdf((1 + confidence) / 2)
-    share, grown = count / n, 1 + z**2 / n
-    centre = (share + z**2 / (2 * n)) / grown
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / grown
-    # Rounding must not push an end past the share itself.
-    return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
-
-
-def clopper_pearson(count: ArrayLike, n: ArrayLike, confidence: float) -> tuple[Array, Array]:
-    """Exact lower and upper bound of a share, each one-sided (Clopper & Pearson 1934).
-
-    Parameters
-    ----------
-    count, n : int or array of int
-        So many of ``n``, 0 to ``n``; of none, nothing is known.
-    confidence : float
-        Of each bound by itself, in (0, 1).
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson([0, 29, 30], 30, 0.95)
-    >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.0, 0.851, 0.905], [0.095, 0.998, 1.0])
-    """
-    from scipy.special import betaincinv
-
-    k, n = np.asarray(count), np.asarray(n)
-    # betaincinv needs positive parameters; the bounds at the ends are known without it.
-    low = betaincinv(np.maximum(k, 1), n - k + 1, 1 - confidence)
-    high = betaincinv(k + 1, np.maximum(n - k, 1), confidence)
-    return np.where(k > 0, low, 0.0), np.where(k < n, high, 1.0)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cxjobs.binomial import wilson
 from cxjobs.errors import DataError
-from cxjobs.intervals import bootstrap_all, wilson
+from cxjobs.intervals import bootstrap_all
 from cxjobs.taxonomy import CX, PRACTICES, ROLES
 
 if TYPE_CHECKING:

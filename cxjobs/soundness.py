@@ -277,8 +277,8 @@ def _check_manifest(folder: Folder) -> None:
     """Check name, temperatures, calibration, and the bounds of thresholds by their counts."""
     import numpy as np
 
+    from cxjobs.binomial import clopper_pearson
     from cxjobs.decision import Table
-    from cxjobs.intervals import clopper_pearson
     from cxjobs.prevalence import OTHER, Calibration
 
     name, parameters = (folder.manifest.get(key) for key in ("name", "parameters"))

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxjobs import taxonomy
+from cxjobs.binomial import wilson
 from cxjobs.errors import DataError
-from cxjobs.intervals import Interval, wilson
+from cxjobs.intervals import Interval
 from cxjobs.shares import shifted, shrink
 from cxjobs.taxonomy import CX, PRACTICES
 

@@ -17,7 +17,6 @@ from cxjobs.decision import (
     START,
     Band,
     Table,
-    binomial_cdf,
     decide,
     decide_all,
     threshold_table,
@@ -44,18 +43,6 @@ def tables(draw_):
     spread = draw_(st.sampled_from([0.5, 3.0, 8.0]))
     mean = draw_(st.sampled_from([-4.0, 0.0, 3.0]))
     return threshold_table(*draw(np.random.default_rng(seed), n, mean, spread, slope))
-
-
-@given(st.integers(0, 4000), st.data())
-def test_binomial_tail_is_scipys(n, data):
-    k = data.draw(st.integers(-1, n + 1))
-    p = data.draw(st.floats(0, 1))
-    assert binomial_cdf(k, n, p) == pytest.approx(stats.binom.cdf(k, n, p), rel=1e-8, abs=1e-12)
-
-
-def test_the_tail_at_its_ends():
-    assert [binomial_cdf(k, 5, 1.0) for k in (-1, 4, 5)] == [0.0, 0.0, 1.0]
-    assert [binomial_cdf(k, 5, 0.0) for k in (-1, 0, 5)] == [0.0, 1.0, 1.0]
 
 
 def test_bounds_are_clopper_pearson():

@@ -7,14 +7,7 @@ import pytest
 from scipy import stats
 
 from cxjobs.errors import DataError
-from cxjobs.intervals import (
-    bca_ends,
-    bootstrap,
-    bootstrap_all,
-    clopper_pearson,
-    group_rows,
-    wilson,
-)
+from cxjobs.intervals import bca_ends, bootstrap, bootstrap_all, group_rows
 from cxjobs.metrics import accuracy, confusion, macro_f1
 
 
@@ -100,20 +93,3 @@ def test_mostly_undefined_replicates_give_no_ends():
 def test_unequal_lengths_are_refused():
     with pytest.raises(DataError, match="same number"):
         bootstrap(np.mean, np.zeros(3), groups=[1, 2])
-
-
-@pytest.mark.parametrize(("count", "n"), [(0, 5), (5, 5), (3, 10), (250, 1000)])
-def test_wilson_is_scipys(count, n):
-    theirs = stats.binomtest(count, n).proportion_ci(0.95, "wilson")
-    assert wilson(count, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-    assert math.isnan(wilson(0, 0)[0])
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_clopper_pearson_is_scipys(confidence):
-    n = 25
-    low, high = clopper_pearson(np.arange(n + 1), n, confidence)
-    for count in range(n + 1):
-        theirs = stats.binomtest(count, n).proportion_ci(2 * confidence - 1, "exact")
-        assert (low[count], high[count]) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-    assert [one.tolist() for one in clopper_pearson([0], [0], 0.9)] == [[0.0], [1.0]]

@@ -13,7 +13,7 @@ PACKAGE = Path(cxjobs.__file__).parent
 
 LAYERS = [
     ["errors", "__init__"],
-    ["taxonomy", "text", "intervals"],
+    ["taxonomy", "text", "binomial", "intervals"],
     ["features", "vectorizer", "frame", "lexicon", "columns", "spans", "metrics"],
     ["shares", "prevalence"],
     ["dataset", "decision", "agreement", "model"],

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cxjobs.binomial import wilson
 from cxjobs.errors import DataError
-from cxjobs.intervals import Interval, bootstrap, wilson
+from cxjobs.intervals import Interval, bootstrap
 from cxjobs.shares import _powered, audited_share, combine, effective_size, shifted, shrink
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cxjobs.binomial import wilson
 from cxjobs.decision import threshold_table
-from cxjobs.intervals import wilson
 from cxjobs.prevalence import Calibration, looks
 from cxjobs.shares import audited_share
 from cxjobs.taxonomy import ROLES

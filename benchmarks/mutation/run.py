@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 TESTS = {
+    "binomial": ["test_binomial.py"],
     "decision": ["test_decision.py"],
     "agreement": ["test_agreement.py", "test_cli_agree.py"],
     "survey": ["test_survey.py"],

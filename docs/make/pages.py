@@ -31,7 +31,7 @@ GROUPS = {
     "Reading and writing": "postings answered intake text taxonomy",
     "Learning": "model features dataset training store card evaluate metrics",
     "People": "agreement review sheet merge diff",
-    "Surveying": "study survey prevalence shares intervals report charts tables",
+    "Surveying": "study survey prevalence shares intervals binomial report charts tables",
 }
 """Modules by what one wants to do with them; the rest is told under "Inside"."""
 
