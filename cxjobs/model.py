@@ -53,6 +53,10 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The same of the title basis.
     practice_C : float
         The same of the practice elements' regressions.
+    balance : float
+        How far the roles are evened out in the posting basis: a row of a role with `n` rows
+        weighs ``n ** -balance``, so 0 leaves the roles as common as they are and 1 makes them
+        equally common.
     title_only_weight : float
         Weight of a row without description against one with, wherever titles are learnt from.
     title_weight : float
@@ -94,6 +98,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         description_C: float = 10.0,
         bare_title_C: float = 10.0,
         practice_C: float = 10.0,
+        balance: float = 0.75,
         title_only_weight: float = 0.5,
         title_weight: float = 0.5,
         posting_temperature: float = 1.0,
@@ -108,6 +113,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.description_C = description_C
         self.bare_title_C = bare_title_C
         self.practice_C = practice_C
+        self.balance = balance
         self.title_only_weight = title_only_weight
         self.title_weight = title_weight
         self.posting_temperature = posting_temperature
@@ -165,19 +171,26 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight_of_titles = weight * np.where(whole, 1.0, self.title_only_weight)
         fair = 1.0 if bare_title_weight is None else np.asarray(bare_title_weight, float)
         coef, intercept = self._heads(
-            rows, roles, practice, weight_of_titles * fair, self.bare_title_C, balanced=False
+            rows, roles, practice, weight_of_titles * fair, self.bare_title_C, balance=0.0
         )
         self.coef_ = {"title": coef / self.title_temperature}
         self.intercept_ = {"title": intercept / self.title_temperature}
         if whole.any():
-            in_title = self._heads(rows, roles, practice, weight_of_titles, self.title_C)
+            in_title = self._heads(
+                rows, roles, practice, weight_of_titles, self.title_C, self.balance
+            )
             told = [d for d, w in zip(descriptions, whole, strict=True) if w]
             self.vectorizers_["description"] = fit_block(
                 Block("description", self.description_min_df), told, self.background
             )
             rows = transform(self.vectorizers_["description"], told)
             in_description = self._heads(
-                rows, roles[whole], practice[whole], weight[whole], self.description_C
+                rows,
+                roles[whole],
+                practice[whole],
+                weight[whole],
+                self.description_C,
+                self.balance,
             )
             scale = self.posting_temperature
             self.coef_["posting"] = (
@@ -197,16 +210,18 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         practice: Array,
         weight: Array,
         C: float,
-        balanced: bool = True,
+        balance: float,
     ) -> tuple[Array, Array]:
         """Coefficients (n_terms, 18) and intercepts (18,) of one block's regressions."""
         coef = np.zeros((rows.shape[1], len(ROLES) + len(PRACTICES)))
         intercept = np.full(coef.shape[1], 0.0)
-        present = np.unique(roles)
+        present, number = np.unique(roles, return_counts=True)
         intercept[: len(ROLES)] = np.where(np.isin(ROLES, present), 0.0, ABSENT)
         if len(present) > 1:
-            kind = "balanced" if balanced else None
-            head = LogisticRegression(C=C, class_weight=kind, max_iter=self.max_iter)
+            even = (len(roles) / (len(present) * number)) ** balance
+            head = LogisticRegression(
+                C=C, class_weight=dict(zip(present, even, strict=True)), max_iter=self.max_iter
+            )
             head.fit(rows, roles, sample_weight=weight)
             # Two classes come as one difference; as a pair of halves they give the same softmax.
             pair = len(present) == 2
