@@ -73,7 +73,8 @@ def check_arrays(folder: Folder) -> None:
         check(f"{block}.terms", "|u1")
         check(f"{block}.unigrams", "<i4", words)
         check(f"{block}.pair_rows", "<i4", check(f"{block}.pair_keys", "<u8"))
-        n, known = check(f"{block}.idf", "<f8")[0], len(terms(folder, block))
+        # Counted, not split: this is done at each opening.
+        n, known = check(f"{block}.idf", "<f8")[0], _listed(folder, block).count("\n") + 1
         if n != known:
             raise _unsound(folder, f"the block {block!r} has {n} rows but {known} terms")
         rows += n
@@ -100,8 +101,12 @@ def terms(folder: Folder, block: str) -> list[str]:
     ModelError
         If they are not UTF-8.
     """
+    return _listed(folder, block).split("\n")
+
+
+def _listed(folder: Folder, block: str) -> str:
     try:
-        return str(folder.view(f"{block}.terms"), "utf-8").split("\n")
+        return str(folder.view(f"{block}.terms"), "utf-8")
     except UnicodeDecodeError:
         raise _unsound(folder, f"the terms of the block {block!r} are not UTF-8") from None
 
