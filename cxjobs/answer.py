@@ -15,6 +15,7 @@ from cxjobs.decision import Band, Table, decide
 from cxjobs.errors import DataError, ModelError
 from cxjobs.flags import DISTRUSTED, flag_column, flags_of
 from cxjobs.frame import titles_and_descriptions
+from cxjobs.naming import own_names
 from cxjobs.scorer import Scorer
 from cxjobs.taxonomy import CX, PRACTICES, REVIEW, ROLES, name_of
 
@@ -103,6 +104,9 @@ class Answer:
 
 COLUMNS = tuple(f.name for f in fields(Answer))
 """Columns of a batch's answer, in order; ``evidence`` stands before ``flags`` on request."""
+
+NUMBERS = frozenset(c for c in COLUMNS if c.endswith(("probability", "score")))
+"""Those of them that hold numbers, missing where rejected; the others hold text."""
 
 REJECTED = "no title and no description"
 
@@ -323,8 +327,8 @@ class Model:
         Returns
         -------
         DataFrame
-            The frame's columns and index, unchanged; then those of the answer, prefixed
-            ``cxjobs_`` where the frame has the name already.
+            The frame's columns and index, unchanged; then those of the answer, named as
+            `cxjobs.naming` has it where the frame has the name already.
 
         Raises
         ------
@@ -339,8 +343,8 @@ class Model:
         )
         answer = self.answer_batch(title, description).to_pandas()
         answer.index = frame.index
-        taken = {c: f"cxjobs_{c}" for c in answer.columns if c in frame.columns}
-        both: pd.DataFrame = pd.concat([frame, answer.rename(columns=taken)], axis=1)
+        answer.columns = pd.Index(own_names(answer.columns, frame.columns))
+        both: pd.DataFrame = pd.concat([frame, answer], axis=1)
         return both
 
 

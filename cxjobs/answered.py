@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cxjobs.answer import COLUMNS
+from cxjobs.answer import COLUMNS, NUMBERS
 from cxjobs.errors import DataError, FormatError
+from cxjobs.naming import own_name
 from cxjobs.postings import Reading
-from cxjobs.postings.layout import PREFIX
 
 if TYPE_CHECKING:
     import os
@@ -26,9 +26,6 @@ PARTS = ("id", "title", "description", "company")
 
 OWN = (*COLUMNS, "evidence")
 """Columns of an answer that the frame has where the file has them."""
-
-NUMBERS = tuple(c for c in COLUMNS if c.endswith(("probability", "score")))
-"""Those of them that are numbers; missing where rejected."""
 
 
 def read(
@@ -88,7 +85,7 @@ def read(
             parts[part] += getattr(batch, part).to_pylist()
         tables.append(batch.table)
     table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
-    names = {name: _own_name(name, table.column_names) for name in OWN}
+    names = {name: own_name(name, table.column_names) for name in OWN}
     there = {name: own for name, own in names.items() if own is not None}
     known = ", ".join(table.column_names) or "none"
     for name in needed:
@@ -112,13 +109,6 @@ def read(
     fields = reading.files[0].fields
     frame.attrs["ids"] = bool(fields and fields.id)
     return frame
-
-
-def _own_name(name: str, columns: list[str]) -> str | None:
-    """What a column of ours is called: the most prefixed name is the answer's."""
-    while PREFIX + name in columns:
-        name = PREFIX + name
-    return name if name in columns else None
 
 
 def _texts(values: list[Any]) -> list[str]:

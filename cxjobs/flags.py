@@ -31,7 +31,10 @@ FLAGS = (
     "not_english",
     "few_known_words",
 )
-"""Flags in the order in which an answer lists them; ``duplicate_of:<id>`` may follow."""
+"""Flags in the order in which an answer lists them; `REPEATED` with an id may follow."""
+
+REPEATED = "duplicate_of"
+"""Flag of a posting that repeats an earlier one of the batch, whose id follows after a colon."""
 
 DISTRUSTED = frozenset({"no_title", "short_description", "not_english", "few_known_words"})
 """Flags with which the label is ``review``, whatever the probability."""
@@ -66,6 +69,28 @@ def doubts(score: Any, cut_off: Any) -> tuple[Any, ...]:
         (score.n_tokens >= JUDGED_FROM) & (score.n_function < LEAST_FUNCTION * score.n_tokens),
         (content == 0) | (score.n_known < LEAST_KNOWN * content),
     )
+
+
+def distrusted(flags: str) -> bool:
+    """Whether an answer's flags make it `review`, whatever the probability.
+
+    Examples
+    --------
+    >>> distrusted("truncated,not_english"), distrusted("truncated")
+    (True, False)
+    """
+    return not DISTRUSTED.isdisjoint(flags.split(","))
+
+
+def repeated(flags: str) -> bool:
+    """Whether an answer's flags tell that its posting repeats another.
+
+    Examples
+    --------
+    >>> repeated("truncated,duplicate_of:7"), repeated("truncated")
+    (True, False)
+    """
+    return any(flag.startswith(f"{REPEATED}:") for flag in flags.split(","))
 
 
 def flags_of(score: Any, description: str) -> list[str]:

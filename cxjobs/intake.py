@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cxjobs.answered import NUMBERS, OWN
+from cxjobs.answer import NUMBERS
+from cxjobs.answered import OWN
 from cxjobs.errors import DataError, FormatError
+from cxjobs.naming import own_name
 from cxjobs.postings import Reading
 from cxjobs.postings.batch import together
-from cxjobs.postings.duplicates import Duplicates
-from cxjobs.postings.layout import PREFIX
+from cxjobs.postings.duplicates import Duplicates, flagged
 from cxjobs.postings.reading import BATCH_ROWS
 from cxjobs.tables import NEEDED
 
@@ -124,11 +125,8 @@ def read(
             if answer is None:
                 own = _own(batch.table)
             else:
-                own = answer(batch.title, batch.description).to_pandas()
-                own["flags"] = [
-                    ",".join(filter(None, (flag, other and f"duplicate_of:{other}")))
-                    for flag, other in zip(own["flags"], seen.of(batch), strict=True)
-                ]
+                told = answer(batch.title, batch.description)
+                own = flagged(told, seen.of(batch)).to_pandas()
             frames.append(pd.concat([_parts(batch, asked.values()), own], axis=1))
     finally:
         seen.close()
@@ -148,10 +146,9 @@ def read(
 
 
 def _is_answered(names: Sequence[str], path: str) -> bool:
-    own = set(names) | {name.removeprefix(PREFIX) for name in names}
-    if not {"cx_probability", "role_probability"} & own:
+    if not any(own_name(name, names) for name in ("cx_probability", "role_probability")):
         return False
-    if lacking := [name for name in NEEDED if name not in own]:
+    if lacking := [name for name in NEEDED if own_name(name, names) is None]:
         raise DataError(
             f"{path} holds answers without the column {lacking[0]!r}. "
             "Try: classify without --columns, or survey the postings themselves."
@@ -160,13 +157,10 @@ def _is_answered(names: Sequence[str], path: str) -> bool:
 
 
 def _own(table: pa.Table) -> pd.DataFrame:
-    """The answer's columns under their own names: the most prefixed one is the answer's."""
+    """The answer's columns under their own names."""
     found = {}
     for name in OWN:
-        at = name
-        while PREFIX + at in table.column_names:
-            at = PREFIX + at
-        if at in table.column_names:
+        if at := own_name(name, table.column_names):
             values = table.column(at).to_pylist()
             if name in NUMBERS:
                 found[name] = pd.Series([None if v == "" else v for v in values], dtype=object)

@@ -16,7 +16,7 @@ from cxjobs import evaluate, metrics
 from cxjobs.dataset import COMPOSED, splits
 from cxjobs.errors import DataError
 from cxjobs.features import Block
-from cxjobs.flags import DISTRUSTED
+from cxjobs.flags import distrusted, repeated
 from cxjobs.intervals import bootstrap_all
 from cxjobs.model import JobClassifier
 from cxjobs.taxonomy import CX, REVIEW, ROLES, label_of
@@ -86,11 +86,8 @@ def pick(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     >>> pick(answers, 1)["why"].tolist()
     ['review: cx_management 50%, call_center 40%']
     """
-    flags = frame["flags"].str.split(",").map(set)
-    useful = (frame["status"] == "ok") & ~flags.map(
-        lambda f: bool(USELESS & f) or any(one.startswith("duplicate_of") for one in f)
-    )
-    frame = frame[useful].reset_index(drop=True)
+    useless = frame["flags"].map(lambda f: repeated(f) or not USELESS.isdisjoint(f.split(",")))
+    frame = frame[(frame["status"] == "ok") & ~useless].reset_index(drop=True)
     first: list[int] = []
     if "coded" in frame:
         coded = np.flatnonzero(frame["coded"] != "")
@@ -113,7 +110,7 @@ def doubt(frame: pd.DataFrame) -> Array:
     the probability of CX management in bits, and how near the runner-up's probability is to the
     role's.
     """
-    trusted = ~frame["flags"].str.split(",").map(lambda f: bool(DISTRUSTED & set(f)))
+    trusted = ~frame["flags"].map(distrusted)
     p = frame["cx_probability"].to_numpy(float).clip(1e-12, 1 - 1e-12)
     entropy = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     lead = (frame["role_probability"] - frame["runner_up_probability"]).to_numpy(float)

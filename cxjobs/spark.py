@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxjobs.answer import COLUMNS, load_model
+from cxjobs.answer import COLUMNS, NUMBERS, load_model
 from cxjobs.errors import CxjobsError, DataError
+from cxjobs.naming import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
-
-NUMBERS = frozenset(name for name in COLUMNS if name.endswith(("probability", "score")))
-"""Columns of the answer that hold numbers; the others hold text."""
 
 
 def classify(
@@ -66,10 +64,10 @@ def classify(
     load_model(model, **asked)
     answers = [
         StructField(
-            f"cxjobs_{name}" if name in df.columns else name,
+            own,
             DoubleType() if name in NUMBERS else StringType(),
         )
-        for name in COLUMNS
+        for name, own in zip(COLUMNS, own_names(COLUMNS, df.columns), strict=True)
     ]
 
     def answer(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

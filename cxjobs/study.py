@@ -17,7 +17,8 @@ import pandas as pd
 from cxjobs.answer import load_model
 from cxjobs.errors import DataError, ModelError
 from cxjobs.examples import Example, pick
-from cxjobs.flags import DISTRUSTED
+from cxjobs.flags import distrusted
+from cxjobs.naming import own_name
 from cxjobs.survey import survey as survey_batch
 from cxjobs.tables import answer_columns, fields, plain_share
 from cxjobs.taxonomy import CX, PRACTICES
@@ -257,8 +258,8 @@ def survey(
 
 
 def _models(frame: pd.DataFrame) -> tuple[str, ...]:
-    at = "cxjobs_model" if "cxjobs_model" in frame else "model"
-    return tuple(sorted(set(frame[at].dropna().map(str)) - {""})) if at in frame else ()
+    at = own_name("model", frame.columns)
+    return tuple(sorted(set(frame[at].dropna().map(str)) - {""})) if at else ()
 
 
 def _answering(models: tuple[str, ...], given: Model | None, notes: list[str]) -> Model | None:
@@ -309,7 +310,7 @@ def _on_index(frame: pd.DataFrame, audit: pd.DataFrame, notes: list[str]) -> pd.
 def _trusted(columns: pd.DataFrame) -> pd.Series[Any]:
     trusted = columns["status"] == "ok"
     if "flags" in columns:
-        trusted &= ~columns["flags"].map(lambda flags: bool(DISTRUSTED & set(flags.split(","))))
+        trusted &= ~columns["flags"].map(distrusted)
     return trusted
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cxjobs import taxonomy
 from cxjobs.errors import DataError, ModelError
-from cxjobs.flags import DISTRUSTED
+from cxjobs.flags import distrusted, repeated
 from cxjobs.intervals import Interval
 from cxjobs.prevalence import OTHER, Calibration, folded, looks
 from cxjobs.shares import audited_share, combine, effective_size
@@ -134,7 +134,6 @@ def survey(
     by: str | None = None,
     cluster: str | None = None,
     unique: bool = False,
-    title: str = "title",
     confidence: float = 0.95,
 ) -> Survey:
     """Survey a batch of answered postings.
@@ -142,7 +141,8 @@ def survey(
     Parameters
     ----------
     frame : DataFrame
-        Any columns, and those of an answer (with the prefix ``cxjobs_`` where it stands).
+        Any columns, and those of an answer, as `cxjobs.naming` finds them; ``title`` for examples
+        and gaps, which stay empty without it.
     calibration : mapping, optional
         What :func:`cxjobs.prevalence.calibration` gave, from the manifest of the model that
         answered. Without it shares are not corrected.
@@ -157,8 +157,6 @@ def survey(
         Column whose equal values resemble each other, such as the employer; intervals widen.
     unique : bool
         Leave out rows flagged ``duplicate_of``.
-    title : str
-        Column of titles, for examples and gaps; they stay empty without it.
     confidence : float
         Of every interval, in (0, 1).
 
@@ -186,14 +184,14 @@ def survey(
     columns = answer_columns(frame)
     for name in (by, cluster):
         if name is not None and name not in frame.columns:
-            raise DataError(f"There is no column {name!r}. Columns: {', '.join(frame.columns)}.")
+            raise DataError(
+                f"There is no column {name!r}. Columns: {', '.join(map(str, frame.columns))}."
+            )
     answered = (columns["status"] == "ok").to_numpy()
-    flags = columns["flags"].str.split(",") if "flags" in columns else None
     doubted, copies = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
-    if flags is not None:
-        doubted = answered & flags.map(lambda f: bool(DISTRUSTED & set(f))).to_numpy(bool)
-        copied = flags.map(lambda f: any(x.startswith("duplicate_of") for x in f)).to_numpy(bool)
-        copies = copied & answered & ~doubted & unique
+    if "flags" in columns:
+        doubted = answered & columns["flags"].map(distrusted).to_numpy(bool)
+        copies = columns["flags"].map(repeated).to_numpy(bool) & answered & ~doubted & unique
     counted = answered & ~doubted & ~copies
     source, columns = frame[counted], columns[counted]
     notes: list[str] = []
@@ -204,7 +202,8 @@ def survey(
     naive = {r: plain_share(role == r, size[r], confidence) for r in ROLES}
     adjusted = _corrected(look, columns["basis"], clusters, calibration, confidence, notes)
     audited = _audited(frame.index[counted], columns, audit, confidence, notes)
-    titles = source[title].astype(str) if title in source else pd.Series("", index=source.index)
+    none = pd.Series("", index=source.index)
+    titles = source["title"].astype(str) if "title" in source else none
     names = taxonomy.load()
     table = pd.DataFrame(
         {

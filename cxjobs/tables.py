@@ -13,6 +13,7 @@ from cxjobs import taxonomy
 from cxjobs.binomial import wilson
 from cxjobs.errors import DataError
 from cxjobs.intervals import Interval
+from cxjobs.naming import own_name
 from cxjobs.shares import shifted, shrink
 from cxjobs.taxonomy import CX, PRACTICES
 
@@ -38,8 +39,7 @@ def answer_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Answer's columns under their own names, numbers as numbers, missing text as ""."""
     found: dict[str, pd.Series[Any]] = {}
     for name in (*NEEDED, "title_cx_probability", "practice", "practice_score", "flags"):
-        at = f"cxjobs_{name}" if f"cxjobs_{name}" in frame.columns else name
-        if at in frame.columns:
+        if at := own_name(name, frame.columns):
             found[name] = frame[at]
         elif name in NEEDED:
             raise DataError(

@@ -115,6 +115,9 @@ def test_frame_keeps_its_columns_index_and_order(model):
     answer = model.classify(frame)
     pd.testing.assert_frame_equal(frame, before)
     pd.testing.assert_frame_equal(answer[frame.columns], frame)
+    again = model.classify(model.classify(answer))
+    assert again.columns.is_unique
+    assert again["cxjobs_cxjobs_cxjobs_label"].tolist() == answer["cxjobs_label"].tolist()
     assert answer["cxjobs_label"].tolist()[1] == "cx_management"
     assert answer.index.tolist() == ["b", "a"]
 

@@ -21,7 +21,8 @@ def given(tmp_path_factory):
     table = pd.read_csv(ROOT / "data" / "labeled_jobs.csv", dtype=str, keep_default_na=False)
     table = table[table["source"] == "composed"].sample(60, random_state=1)
     table["posted"] = ["2026-05-02", "2026-06-03", "2026-06-30"] * 20
-    table["company"] = ["Alpha", "Beta"] * 30
+    # Postings of one employer resemble each other.
+    table["company"] = table["role"].map(lambda role: "Alpha" if role == CX else "Beta")
     table[["id", "title", "description", "company", "posted"]].to_csv(path, index=False)
     table[["id", "role"]].head(30).to_csv(path.with_name("audit.csv"), index=False)
     return path

@@ -10,7 +10,7 @@ import pytest
 
 from cxjobs.errors import FormatError
 from cxjobs.postings.batch import Batch
-from cxjobs.postings.layout import Layout, json_lines, json_texts, own_names, united
+from cxjobs.postings.layout import Layout, json_lines, json_texts, united
 
 ANSWER = pa.table({"label": ["review", "conflated"], "p": [0.5, float("nan")]})
 
@@ -46,10 +46,6 @@ def test_one_file_keeps_its_schema():
     only = schema(a=pa.int32()).with_metadata({"k": "v"})
     assert united([only]) is only
     assert united([only]).metadata == {b"k": b"v"}
-
-
-def test_a_name_that_is_taken_gets_a_prefix_until_it_is_free():
-    assert own_names(["a", "b"], ["a", "cxjobs_a"]) == ["cxjobs_cxjobs_a", "b"]
 
 
 def test_missing_columns_are_null_and_others_are_cast():

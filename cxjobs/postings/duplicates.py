@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cxjobs.flags import REPEATED
 from cxjobs.postings.fields import blank
 from cxjobs.postings.writers import sync
 
@@ -359,3 +360,13 @@ class _Index:
             bands.append(np.repeat(band, counts))
             numbers.append((entries & np.uint64(0xFFFFFFFF)).astype(np.int64))
         return np.concatenate(rows), np.concatenate(bands), np.concatenate(numbers)
+
+
+def flagged(answer: pa.Table, originals: Sequence[str | None]) -> pa.Table:
+    """An answer whose flags name the posting that a row repeats, as `Duplicates.of` told it."""
+    if originals.count(None) == len(originals):
+        return answer
+    added = pc.binary_join_element_wise(REPEATED, pa.array(originals, pa.string()), ":")
+    index, flags = answer.column_names.index("flags"), answer["flags"]
+    both = pc.if_else(pc.equal(flags, ""), added, pc.binary_join_element_wise(flags, added, ","))
+    return answer.set_column(index, answer.schema.field(index), pc.coalesce(both, flags))

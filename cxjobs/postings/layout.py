@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cxjobs.errors import FormatError
+from cxjobs.naming import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxjobs.postings.batch import Batch
-
-PREFIX = "cxjobs_"
-"""Put before a column of ours whose name the source takes."""
 
 
 def united(schemas: Sequence[pa.Schema]) -> pa.Schema:
@@ -43,20 +41,6 @@ def _common(a: pa.DataType, b: pa.DataType) -> pa.DataType:
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return pa.string()
-
-
-def own_names(names: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """Our columns' names, with a prefix where the source takes a name.
-
-    >>> own_names(["label", "status"], ["title", "status"])
-    ['label', 'cxjobs_status']
-    """
-    result = []
-    for name in names:
-        while name in taken:
-            name = PREFIX + name
-        result.append(name)
-    return result
 
 
 class Layout:

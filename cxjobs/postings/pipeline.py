@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from cxjobs.errors import FormatError
 from cxjobs.postings.answers import Answer, Load, answered
 from cxjobs.postings.batch import BATCH_BYTES, together
+from cxjobs.postings.duplicates import flagged
 from cxjobs.postings.layout import Layout, united
 from cxjobs.postings.outlets import Outlet, outlet
 from cxjobs.postings.reading import BATCH_ROWS, Reading
@@ -168,7 +169,7 @@ class _Run:
     def _take(self, batch: Batch, answer: pa.Table, summary: Summary) -> None:
         layout = self._laid_out(answer)
         originals = self._out.duplicates.of(batch)
-        answer = _with_originals(answer, originals)
+        answer = flagged(answer, originals)
         rows = None
         if self._only is not None:
             kept = pc.is_in(answer["label"], value_set=self._only)
@@ -182,13 +183,3 @@ def _no_answer(answer: Answer) -> pa.Table:
     """The answer for no posting: its columns."""
     none = pa.array([], pa.string())
     return answer(none, none)
-
-
-def _with_originals(answer: pa.Table, originals: Sequence[str | None]) -> pa.Table:
-    """Add ``duplicate_of:<id>`` to the flags."""
-    if originals.count(None) == len(originals):
-        return answer
-    added = pc.binary_join_element_wise("duplicate_of", pa.array(originals, pa.string()), ":")
-    index, flags = answer.column_names.index("flags"), answer["flags"]
-    both = pc.if_else(pc.equal(flags, ""), added, pc.binary_join_element_wise(flags, added, ","))
-    return answer.set_column(index, answer.schema.field(index), pc.coalesce(both, flags))
