@@ -151,6 +151,18 @@ def load_background(path: str | Path) -> Background:
         ) from None
 
 
+def background_beside(table: str | Path) -> Path | None:
+    """Path of the counts of terms that belong to a labelled table; None where there are none.
+
+    Examples
+    --------
+    >>> background_beside("nowhere/labeled_jobs.csv") is None
+    True
+    """
+    path = Path(table).with_name("background.csv")
+    return path if path.is_file() else None
+
+
 def check(frame: pd.DataFrame) -> list[Problem]:
     """Check every rule of the labelled table.
 

@@ -19,6 +19,7 @@ import pandas as pd
 from cxjobs import metrics
 from cxjobs.binomial import wilson
 from cxjobs.dataset import COMPOSED, read, splits
+from cxjobs.decision import Table, threshold_table
 from cxjobs.errors import DataError
 from cxjobs.model import JobClassifier, sigmoid, softmax
 from cxjobs.taxonomy import CONFLATED, CX, PRACTICES, REVIEW, ROLES
@@ -201,6 +202,27 @@ def figures(
         "average_precision": [metrics.average_precision(roles == CX, q[:, 0]) for q in p],
     }
     return summary
+
+
+def thresholds(result: OutOfFold, basis: str, temperature: float, *, confidence: float) -> Table:
+    """Counts at every threshold of one basis, from which its decision is chosen.
+
+    They are of the first draw of the folds: more would count each posting more than once.
+
+    Parameters
+    ----------
+    result : OutOfFold
+        Of `out_of_fold`.
+    basis : {"posting", "title"}
+        What the answers rest on.
+    temperature : float
+        Of the basis.
+    confidence : float
+        Of the promise, in (0, 1).
+    """
+    kept = result.scored
+    chances = result.probabilities(basis, temperature)[0, kept, 0]
+    return threshold_table(chances, is_cx(result.frame)[kept], confidence=confidence)
 
 
 def is_cx(frame: pd.DataFrame) -> NDArray[np.bool_]:

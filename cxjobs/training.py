@@ -6,16 +6,16 @@ One seed, one thread: the same table and the same versions of the libraries give
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from cxjobs import __version__, dataset, decision, evaluate, prevalence, store, taxonomy, text
+from cxjobs import __version__, dataset, evaluate, prevalence, store, taxonomy, text
 from cxjobs.model import JobClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "ftfy")
 """Libraries whose version can change a trained number; the manifest records them."""
@@ -73,8 +73,7 @@ def train(
         If the folder cannot be written.
     """
     frame = dataset.load(data)
-    beside = Path(data).with_name("background.csv")
-    background = background or (beside if beside.is_file() else None)
+    background = background or dataset.background_beside(data)
     estimator = JobClassifier(
         background=None if background is None else dataset.load_background(background),
         **(parameters or {}),
@@ -89,11 +88,8 @@ def train(
             for basis in evaluate.BASES
         }
         thresholds = {
-            basis: decision.threshold_table(
-                # One draw of the folds: more would count each posting more than once.
-                result.probabilities(basis, temperatures[basis])[0, result.scored, 0],
-                evaluate.is_cx(result.frame)[result.scored],
-                confidence=PROMISE[basis]["confidence"],
+            basis: evaluate.thresholds(
+                result, basis, temperatures[basis], confidence=PROMISE[basis]["confidence"]
             ).to_dict()
             for basis in evaluate.BASES
         }

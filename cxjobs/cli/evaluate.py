@@ -113,8 +113,7 @@ def _cross_validate(
     from cxjobs.training import PROMISE
 
     frame = dataset.load(data)
-    beside = data.with_name("background.csv")
-    background = background or (beside if beside.is_file() else None)
+    background = background or dataset.background_beside(data)
     counts = None if background is None else dataset.load_background(background)
     found: dict[str, Any] = {
         "data": str(data),
@@ -136,11 +135,10 @@ def _cross_validate(
         for basis in evaluate.BASES:
             tell(f"measuring by {BASES[basis]}")
             heat = result.temperature(basis)
-            p = result.probabilities(basis, heat)[0, keep, 0]
             asked = PROMISE[basis]
-            band = decision.threshold_table(p, truth, confidence=asked["confidence"]).choose(
-                asked["precision"], asked["max_lost"]
-            )
+            table = evaluate.thresholds(result, basis, heat, confidence=asked["confidence"])
+            band = table.choose(asked["precision"], asked["max_lost"])
+            p = result.probabilities(basis, heat)[0, keep, 0]
             found["bases"][basis] = {
                 "temperature": heat,
                 **evaluate.figures(result, basis, heat, replicates=replicates),

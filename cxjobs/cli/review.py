@@ -211,8 +211,8 @@ def _estimator(data: str) -> JobClassifier:
     from cxjobs import dataset
     from cxjobs.model import JobClassifier
 
-    beside = Path(data).with_name("background.csv")
-    return JobClassifier(background=dataset.load_background(beside) if beside.is_file() else None)
+    beside = dataset.background_beside(data)
+    return JobClassifier(background=None if beside is None else dataset.load_background(beside))
 
 
 def _evidence(picked: pd.DataFrame, folder: str | None) -> list[str]:
