@@ -10,6 +10,7 @@ explained and compiled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -321,10 +322,12 @@ def texts_of(X: Any) -> tuple[list[str], list[str]]:
     Raises
     ------
     DataError
-        If a frame has no column ``title``, or a value is not text.
+        If a frame has no column ``title``, a value is not text, or `X` is a string or a dict.
     """
     if isinstance(X, str):
         raise DataError("X is one string. Try: a list with it, or model.predict for one title.")
+    if isinstance(X, Mapping):
+        raise DataError("X is a dict, whose rows are unclear. Try: pandas.DataFrame(X).")
     if isinstance(X, pd.DataFrame):
         titles, descriptions = titles_and_descriptions(X)
     else:

@@ -153,6 +153,7 @@ def test_pipeline_and_grid_search(coded):
         ([], [], "no row"),
         (["!", "?"], ["other", "sales"], "No title holds a word"),
         ("a title", ["other"], "one string"),
+        ({"title": ["a b"]}, ["other"], "pandas.DataFrame"),
         (pd.DataFrame({"title": [3]}), ["other"], "Row 0, column title: 3 is not text"),
         (["a b"], pd.DataFrame({"label": ["conflated"]}), "no column 'role'"),
     ],
