@@ -8,6 +8,7 @@ from typing import Any
 from cxjobs import taxonomy
 from cxjobs.decision import Table
 from cxjobs.errors import ModelError
+from cxjobs.intervals import number, shown
 
 
 def write_card(folder: str | Path, manifest: dict[str, Any]) -> None:
@@ -76,9 +77,9 @@ def _page(manifest: dict[str, Any]) -> str:
                 (
                     taxonomy.load().name(row["role"]),
                     row["support"],
-                    _number(row["precision"]),
-                    _number(row["recall"]),
-                    _interval(row["f1"]),
+                    number(row["precision"]),
+                    number(row["recall"]),
+                    shown(row["f1"]),
                 )
                 for row in figures["posting"]["per_role"]
             ],
@@ -87,7 +88,7 @@ def _page(manifest: dict[str, Any]) -> str:
         _table(
             ("element", "by title and description"),
             [
-                (taxonomy.load().name(element), _interval(value))
+                (taxonomy.load().name(element), shown(value))
                 for element, value in figures["posting"]["practice"].items()
             ],
         ),
@@ -136,7 +137,7 @@ def _figures(figures: dict[str, Any]) -> str:
         ("label", "calibration_error", "CX: expected calibration error"),
     )
     rows = [
-        (name, *(_interval(figures[basis][part][key]) for basis in ("posting", "title")))
+        (name, *(shown(figures[basis][part][key]) for basis in ("posting", "title")))
         for part, key, name in names
     ]
     return _table(("figure", "title and description", "title alone"), rows)
@@ -159,9 +160,9 @@ def _reliability(rows: list[dict[str, Any]]) -> str:
         [
             (
                 row["n"],
-                _number(row["probability"]),
-                _number(row["observed"]),
-                f"{_number(row['low'])} to {_number(row['high'])}",
+                number(row["probability"]),
+                number(row["observed"]),
+                f"{number(row['low'])} to {number(row['high'])}",
             )
             for row in rows
         ],
@@ -171,12 +172,3 @@ def _reliability(rows: list[dict[str, Any]]) -> str:
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def _interval(value: dict[str, float | None]) -> str:
-    bounds = f" [{_number(value['low'])}, {_number(value['high'])}]"
-    return _number(value["estimate"]) + ("" if value["low"] is None else bounds)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -40,6 +40,23 @@ class Interval:
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+def shown(interval: Mapping[str, float | None]) -> str:
+    """What :meth:`Interval.to_dict` gave, as text.
+
+    Examples
+    --------
+    >>> shown({"estimate": 0.5, "low": 0.25, "high": 0.75})
+    '0.500 [0.250, 0.750]'
+    """
+    bounds = f" [{number(interval['low'])}, {number(interval['high'])}]"
+    return number(interval["estimate"]) + ("" if interval["low"] is None else bounds)
+
+
+def number(value: float | None) -> str:
+    """Three digits; a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
 def bootstrap(
     statistic: Statistic,
     *arrays: ArrayLike,

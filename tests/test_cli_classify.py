@@ -16,7 +16,7 @@ from postings_fake import Model
 
 import cxjobs
 from cxjobs.cli import group
-from cxjobs.cli.classify import FORMATS
+from cxjobs.cli.options import FORMATS
 from cxjobs.postings import formats
 
 FILES = Path(__file__).parent / "files" / "postings"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxjobs.cli import options
 from cxjobs.errors import DataError, FormatError
 from cxjobs.taxonomy import CONFLATED, CX, ROLES
 
@@ -29,13 +30,7 @@ LABELS = (CX, CONFLATED)
 )
 @click.option("--group", help="Column whose equal values are resampled together, say the employer.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@click.option(
-    "--replicates",
-    default=1000,
-    show_default=True,
-    type=click.IntRange(100),
-    help="Of the bootstrap.",
-)
+@options.replicates
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 def command(
     file: Any,

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxjobs.cli import options
+
 if TYPE_CHECKING:
     from cxjobs.postings import Reading, Summary
     from cxjobs.postings.answers import Answer
-
-FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "html")
-"""Formats that are read; here once more, so that --help imports nothing heavy. A test compares."""
 
 
 @click.command()
@@ -26,25 +25,14 @@ FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "html")
     show_default=True,
     help="File, - for stdout, or a folder of Parquet parts (OUT/).",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    help="Format of the input, instead of what it seems to be.",
-)
+@options.format_
 @click.option(
     "--output-format",
     type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
     help="Instead of what the output's name says.",
 )
-@click.option("--encoding", help="Encoding of the input, as cp1252.")
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="PART=FIELD",
-    help="Where title, description, id, company or location stand: title=text, description=a+b.",
-)
+@options.encoding
+@options.mapping
 @click.option("--columns", help="Columns to write, in this order: id,title,label.")
 @click.option("--only", help="Labels to write: cx_management,review.")
 @click.option(
@@ -52,15 +40,9 @@ FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "html")
 )
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--evidence", is_flag=True, help="Add the terms that decided.")
-@click.option(
-    "--precision", type=click.FloatRange(0, 1), help="Least share of cx_management that is true."
-)
-@click.option(
-    "--max-lost", type=click.FloatRange(0, 1), help="Largest share of true ones called conflated."
-)
-@click.option(
-    "--model", "folder", type=click.Path(), help="Model folder; the shipped one by default."
-)
+@options.precision
+@options.max_lost
+@options.model
 @click.option(
     "--summary",
     "summary_file",
@@ -74,7 +56,7 @@ def command(
     format_: str | None,
     output_format: str | None,
     encoding: str | None,
-    mapping: tuple[str, ...],
+    mapping: dict[str, str],
     columns: str | None,
     only: str | None,
     jobs: int,
@@ -99,26 +81,26 @@ def command(
     from cxjobs.postings.pipeline import classify
 
     asked = {"precision": precision, "max_lost": max_lost}
-    options = {name: value for name, value in asked.items() if value is not None}
-    model = _model(folder, options)
+    promise = {name: value for name, value in asked.items() if value is not None}
+    model = _model(folder, promise)
     try:
         summary = classify(
             inputs,
             output,
-            partial(_answer, folder, options, evidence)
+            partial(_answer, folder, promise, evidence)
             if jobs != 1
             else lambda: _answering(model, evidence),
             model=model.name,
             format=format_,
             encoding=encoding,
-            mapping=pairs(mapping),
+            mapping=mapping,
             to=output_format,
             columns=columns.split(",") if columns else None,
             only=_labels(only),
             jobs=jobs,
             resume=resume,
             progress=None if quiet or not sys.stderr.isatty() else _Progress(),
-            settings={**options, "evidence": evidence},
+            settings={**promise, "evidence": evidence},
         )
     except BrokenPipeError:
         # click would make a failure of it; keep the interpreter from complaining, too.
@@ -154,32 +136,21 @@ class _NoPandas:
             raise ModuleNotFoundError(name)
 
 
-def _model(folder: str | None, options: dict[str, float]) -> Any:
+def _model(folder: str | None, promise: dict[str, float]) -> Any:
     from cxjobs.answer import load_model
 
-    return load_model(folder, **options)
+    return load_model(folder, **promise)
 
 
-def _answer(folder: str | None, options: dict[str, float], evidence: bool) -> Answer:
+def _answer(folder: str | None, promise: dict[str, float], evidence: bool) -> Answer:
     """Load the model, once a worker process, and give its answer."""
     _keep_pandas_out()
-    return _answering(_model(folder, options), evidence)
+    return _answering(_model(folder, promise), evidence)
 
 
 def _answering(model: Any, evidence: bool) -> Answer:
     answer: Answer = model.answer_batch
     return partial(model.answer_batch, evidence=True) if evidence else answer
-
-
-def pairs(given: tuple[str, ...]) -> dict[str, str]:
-    """``--map`` options as a mapping."""
-    mapping = {}
-    for one in given:
-        part, equals, field = one.partition("=")
-        if not (part and equals and field):
-            raise click.UsageError(f"--map {one}: write PART=FIELD, as in --map title=text.")
-        mapping[part] = field
-    return mapping
 
 
 def _labels(only: str | None) -> tuple[str, ...]:

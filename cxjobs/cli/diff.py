@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxjobs.cli import options
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 @click.option("--key", help="Column that names a posting. Default: its id, else its text.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Rows listed.")
-@click.option("--map", "mapping", multiple=True, metavar="PART=FIELD", help="As for classify.")
+@options.mapping
 def command(
     files: tuple[str, ...],
     models: tuple[str, str] | None,
     key: str | None,
     as_json: bool,
     limit: int,
-    mapping: tuple[str, ...],
+    mapping: dict[str, str],
 ) -> None:
     """Show which answers differ between two files that classify has written, and why.
 
@@ -47,7 +49,6 @@ def command(
     """  # noqa: D301
     import json
 
-    from cxjobs.cli.classify import pairs
     from cxjobs.diff import NEEDED, diff
 
     wanted = 1 if models else 2
@@ -55,14 +56,13 @@ def command(
         raise click.UsageError(
             f"{'With --models, give one file' if models else 'Give two files'}, not {len(files)}."
         )
-    fields = pairs(mapping)
     extra = {"key": key} if key else {}
     if models:
-        old, new = _by_models(files[0], models, extra, fields)
+        old, new = _by_models(files[0], models, extra, mapping)
     else:
         from cxjobs.answered import read
 
-        old, new = (read(file, needed=NEEDED, extra=extra, mapping=fields) for file in files)
+        old, new = (read(file, needed=NEEDED, extra=extra, mapping=mapping) for file in files)
     found = diff(old, new, key="key" if key else None)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
@@ -72,7 +72,7 @@ def command(
 
 
 def _by_models(
-    file: str, models: tuple[str, str], extra: dict[str, str], fields: dict[str, str]
+    file: str, models: tuple[str, str], extra: dict[str, str], mapping: dict[str, str]
 ) -> list[pd.DataFrame]:
     """The answers of two models for the same postings."""
     import pandas as pd
@@ -81,7 +81,7 @@ def _by_models(
     from cxjobs.answer import COLUMNS, load_model
     from cxjobs.answered import PARTS, read
 
-    postings = read(file, extra=extra, mapping=fields)
+    postings = read(file, extra=extra, mapping=mapping)
     source = postings[[*PARTS, *extra]]
     texts = [
         pa.array(source[part].tolist(), pa.large_string()) for part in ("title", "description")

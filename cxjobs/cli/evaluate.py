@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxjobs.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -35,7 +37,7 @@ HEADLINE = {
     type=click.Path(path_type=Path),
     help="Score this model as it is, instead of cross-validating.",
 )
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@options.folds
 @click.option(
     "--repeats", default=3, show_default=True, type=click.IntRange(1), help="Draws of the folds."
 )
@@ -45,15 +47,9 @@ HEADLINE = {
     type=click.Path(path_type=Path),
     help="Counts of terms in real postings. Default: background.csv beside DATA, if any.",
 )
-@click.option(
-    "--replicates",
-    default=1000,
-    show_default=True,
-    type=click.IntRange(100),
-    help="Of the bootstrap.",
-)
+@options.replicates
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@options.quiet
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -82,11 +78,7 @@ def command(
     cxjobs evaluate --folds 10 --repeats 5 --json > figures.json
     cxjobs evaluate other_postings.csv --model models/default
     """  # noqa: D301
-
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
+    tell = options.teller(quiet)
     if folder is None:
         found = _cross_validate(data, folds, repeats, seed, background, replicates, tell)
     else:
@@ -196,6 +188,7 @@ def _as_it_is(
 def _report(found: dict[str, Any]) -> str:
     """All tables as text."""
     from cxjobs import taxonomy
+    from cxjobs.intervals import number, shown
 
     bases = {basis: found["bases"][basis] for basis in BASES if basis in found["bases"]}
     main = next(iter(bases))
@@ -204,7 +197,7 @@ def _report(found: dict[str, Any]) -> str:
     lines += _table(
         ["figure", *(BASES[b] for b in bases)],
         [
-            [name, *(_shown(of[part][key]) for of in bases.values())]
+            [name, *(shown(of[part][key]) for of in bases.values())]
             for (part, key), name in HEADLINE.items()
         ],
     )
@@ -212,7 +205,7 @@ def _report(found: dict[str, Any]) -> str:
         lines += ["", "The same by draw of the folds, in their order:"]
         for basis, of in bases.items():
             for key, name in (("accuracy", "role accuracy"), ("average_precision", "CX AP")):
-                values = ", ".join(_number(v) for v in of["draws"][key])
+                values = ", ".join(number(v) for v in of["draws"][key])
                 lines.append(f"  {name}, {BASES[basis]}: {values}")
     others = list(bases)[1:]
     lines += _section(
@@ -222,10 +215,10 @@ def _report(found: dict[str, Any]) -> str:
             [
                 names.name(row["role"]),
                 str(row["support"]),
-                _number(row["precision"]),
-                _number(row["recall"]),
-                _shown(row["f1"]),
-                *(_shown(bases[b]["per_role"][i]["f1"]) for b in others),
+                number(row["precision"]),
+                number(row["recall"]),
+                shown(row["f1"]),
+                *(shown(bases[b]["per_role"][i]["f1"]) for b in others),
             ]
             for i, row in enumerate(bases[main]["per_role"])
         ],
@@ -246,9 +239,9 @@ def _report(found: dict[str, Any]) -> str:
             [
                 [
                     str(row["n"]),
-                    _number(row["probability"]),
-                    _number(row["observed"]),
-                    f"{_number(row['low'])} to {_number(row['high'])}",
+                    number(row["probability"]),
+                    number(row["observed"]),
+                    f"{number(row['low'])} to {number(row['high'])}",
                 ]
                 for row in of["reliability"]
             ],
@@ -262,7 +255,7 @@ def _report(found: dict[str, Any]) -> str:
         "Practice elements: average precision",
         ["element", *(BASES[b] for b in bases)],
         [
-            [names.name(e), *(_shown(of["practice"][e]) for of in bases.values())]
+            [names.name(e), *(shown(of["practice"][e]) for of in bases.values())]
             for e in bases[main]["practice"]
         ],
     )
@@ -289,26 +282,30 @@ def _opening(found: dict[str, Any], bases: dict[str, Any]) -> list[str]:
 
 
 def _decision(of: dict[str, Any]) -> list[str]:
+    from cxjobs.intervals import shown
+
     got = of["decision"]
     return [
         f"  called cx_management and true   {got['called_true']} of {got['called']}"
-        f"  {_shown(got['precision'])}",
+        f"  {shown(got['precision'])}",
         f"  true ones called conflated      {got['lost']} of {got['positives']}"
-        f"  {_shown(got['lost_share'])}",
+        f"  {shown(got['lost_share'])}",
         f"  for review                      {got['review']} of {of['n']}"
-        f"  {_shown(got['review_share'])}",
+        f"  {shown(got['review_share'])}",
     ]
 
 
 def _risks(curves: list[list[dict[str, float]]]) -> list[list[str]]:
     """Every tenth of the answers; few postings have fewer points than twenty."""
+    from cxjobs.intervals import number
+
     rows = []
     for tenth in range(1, 11):
         at = [
             next((p["risk"] for p in curve if p["coverage"] >= tenth / 10 - 1e-9), None)
             for curve in curves
         ]
-        rows.append([f"{tenth * 10} %", *(_number(v) for v in at)])
+        rows.append([f"{tenth * 10} %", *(number(v) for v in at)])
     return rows
 
 
@@ -329,12 +326,3 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> list[str]:
         for line in lines
     ]
     return [shown[0], "  ".join("-" * width for width in widths), *shown[1:]]
-
-
-def _shown(interval: dict[str, float | None]) -> str:
-    bounds = f" [{_number(interval['low'])}, {_number(interval['high'])}]"
-    return _number(interval["estimate"]) + ("" if interval["low"] is None else bounds)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxjobs.cli.classify import FORMATS, pairs
+from cxjobs.cli import options
 
 if TYPE_CHECKING:
     from cxjobs.postings.overview import Overview
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Instead of what it seems.")
-@click.option("--encoding", help="Encoding of the input, as cp1252.")
-@click.option("--map", "mapping", multiple=True, metavar="PART=FIELD", help="As for classify.")
+@options.format_
+@options.encoding
+@options.mapping
 def command(
     inputs: tuple[str, ...],
     as_json: bool,
     format_: str | None,
     encoding: str | None,
-    mapping: tuple[str, ...],
+    mapping: dict[str, str],
 ) -> None:
     """Show what classify would read from INPUTS: format, fields, samples, and what is missing.
 
@@ -34,7 +34,7 @@ def command(
     from cxjobs.postings import Reading
     from cxjobs.postings.overview import overviews
 
-    found = overviews(Reading(inputs, format=format_, encoding=encoding, mapping=pairs(mapping)))
+    found = overviews(Reading(inputs, format=format_, encoding=encoding, mapping=mapping))
     for one in found:
         if as_json:
             click.echo(json.dumps(one.as_dict(), ensure_ascii=False))

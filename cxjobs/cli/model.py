@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-_folder = click.option(
-    "--model", "folder", type=click.Path(path_type=Path), help="Default: the shipped one."
-)
+from cxjobs.cli import options
 
 
 @click.group()
@@ -17,17 +15,17 @@ def command() -> None:
 
 
 @command.command()
-@_folder
-def path(folder: Path | None) -> None:
+@options.model
+def path(folder: str | None) -> None:
     """Print where the model lies."""
     from cxjobs import store
 
-    click.echo(str(folder or store.shipped()))
+    click.echo(folder or store.shipped())
 
 
 @command.command()
-@_folder
-def card(folder: Path | None) -> None:
+@options.model
+def card(folder: str | None) -> None:
     """Print the model card: what it is, what it was trained on, how good it is."""
     from cxjobs import store
     from cxjobs.card import card as written
@@ -36,8 +34,8 @@ def card(folder: Path | None) -> None:
 
 
 @command.command()
-@_folder
-def verify(folder: Path | None) -> None:
+@options.model
+def verify(folder: str | None) -> None:
     """Check format, sizes, SHA-256 and every value of a model folder.
 
     A right digest shows that nothing was altered since the folder was written. Whether it holds
@@ -55,14 +53,19 @@ def verify(folder: Path | None) -> None:
 
 
 @command.command()
-@_folder
+@options.model
 @click.option(
-    "--format", "form", type=click.Choice(["joblib"]), default="joblib", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["joblib"]),
+    default="joblib",
+    show_default=True,
+    help="What to write.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write."
 )
-def export(folder: Path | None, form: str, output: Path) -> None:
+def export(folder: str | None, form: str, output: Path) -> None:
     """Write the model as a plain scikit-learn estimator, for those who serve that way.
 
     A joblib file can run code when it is loaded: load only what you have written yourself.

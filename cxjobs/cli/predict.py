@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from cxjobs.cli import options
+
 
 def _text(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001
     """Take a description as it is, from ``@FILE``, or from stdin for ``-``."""
@@ -39,9 +41,9 @@ def _title(ctx: click.Context, param: click.Parameter, value: str) -> str:  # no
 @click.option("--description", callback=_text, help="Text, @FILE, or - for stdin.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--explain", is_flag=True, help="Show the terms that decided.")
-@click.option("--precision", type=click.FloatRange(0, 1, True, True), help="Promise asked of CX.")
-@click.option("--max-lost", type=click.FloatRange(0, 1, True, True), help="Share lost at most.")
-@click.option("--model", "folder", metavar="FOLDER", help="Model folder; default: the shipped one.")
+@options.precision
+@options.max_lost
+@options.model
 def command(
     title: str, description: str | None, as_json: bool, explain: bool, **asked: Any
 ) -> None:

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxjobs.cli.classify import pairs
+from cxjobs.cli import options
 from cxjobs.errors import CxjobsError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
     from cxjobs.answer import Model
     from cxjobs.model import JobClassifier
-
-_quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 
 
 @click.group()
@@ -42,15 +38,15 @@ def command() -> None:
 @click.option("-n", "number", type=click.IntRange(1), default=100, show_default=True)
 @click.option("-o", "--output", default="-", show_default=True, help="CSV or .xlsx; - for stdout.")
 @click.option("--labels", metavar="COLUMN", help="Column of roles given before, to find errors in.")
-@click.option("--map", "mapping", multiple=True, metavar="PART=FIELD", help="As for classify.")
+@options.mapping
 @click.option("--model", "folder", metavar="FOLDER", help="For evidence, if the file has none.")
-@_quiet
+@options.quiet
 def pick(
     answered: str,
     number: int,
     output: str,
     labels: str | None,
-    mapping: tuple[str, ...],
+    mapping: dict[str, str],
     folder: str | None,
     quiet: bool,
 ) -> None:
@@ -66,10 +62,10 @@ def pick(
 
     table = _labelled(answered)
     if table is not None:
-        frame = review.answer_out_of_fold(table, _estimator(answered), tell=_tell(quiet))
+        frame = review.answer_out_of_fold(table, _estimator(answered), tell=options.teller(quiet))
     else:
         extra = {"coded": labels} if labels else None
-        frame = read(answered, needed=review.NEEDED, extra=extra, mapping=pairs(mapping))
+        frame = read(answered, needed=review.NEEDED, extra=extra, mapping=mapping)
     picked = review.pick(frame, number)
     if not len(picked):
         raise DataError(f"{answered}: no posting to review: all are rejected, repeated or foreign.")
@@ -94,7 +90,7 @@ def pick(
         sheet.write(output, rows)
     suspected = int(picked["why"].str.startswith("coded ").sum())
     told = f"{len(picked)} of {len(frame)} postings picked"
-    _tell(quiet)(told + (f", {suspected} of them suspected errors" if suspected else ""))
+    options.teller(quiet)(told + (f", {suspected} of them suspected errors" if suspected else ""))
 
 
 @command.command()
@@ -118,7 +114,7 @@ def code(file: str) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The union.")
 @click.option("--overwrite", is_flag=True, help="Where a coding differs, take the sheet's.")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Of the coding; default: today.")
-@_quiet
+@options.quiet
 def merge(
     sheets: tuple[str, ...],
     into: Path,
@@ -161,16 +157,16 @@ def merge(
         click.echo(str(one), err=True)
     counts = Counter(one.kind for one in found.outcomes)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in merging.KINDS if counts[kind])
-    _tell(quiet)(f"{output}: {len(found.table)} rows; {told}")
+    options.teller(quiet)(f"{output}: {len(found.table)} rows; {told}")
     raise click.exceptions.Exit(1 if bad else 0)
 
 
 @command.command()
 @click.argument("data", default="data/labeled_jobs.csv")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
-@click.option("--seed", default=0, show_default=True)
+@options.folds
+@click.option("--seed", default=0, show_default=True, help="Of the folds and shares.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a point.")
-@_quiet
+@options.quiet
 def curve(data: str, folds: int, seed: int, as_json: bool, quiet: bool) -> None:
     """Draw the learning curve of the labelled table DATA, before and after its review.
 
@@ -181,7 +177,9 @@ def curve(data: str, folds: int, seed: int, as_json: bool, quiet: bool) -> None:
     from cxjobs import dataset, review
 
     table = dataset.load(data)
-    found = review.curve(table, _estimator(data), n_splits=folds, seed=seed, tell=_tell(quiet))
+    found = review.curve(
+        table, _estimator(data), n_splits=folds, seed=seed, tell=options.teller(quiet)
+    )
     if as_json:
         click.echo(found.to_json(orient="records", lines=True), nl=False)
         return
@@ -241,11 +239,3 @@ def _keep_coded(output: str) -> None:
     coded = sum(bool(row["role"]) for row in sheet.read(output))
     if coded:
         raise DataError(f"{output}: holds {coded} coded rows. Try: another name, or move it away.")
-
-
-def _tell(quiet: bool) -> Callable[[str], None]:
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    return tell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxjobs.cli.classify import FORMATS, pairs
+from cxjobs.cli import options
 
 if TYPE_CHECKING:
     from cxjobs.study import Study, Unit
@@ -54,11 +54,11 @@ UNITS: dict[str, tuple[Unit, ...]] = {
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @click.option("--csv", "csv_file", metavar="FILE", help="Write every share to a CSV; - for stdout.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report; - for stdout.")
-@click.option("--model", "folder", metavar="FOLDER", help="The shipped one by default.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Instead of what it seems.")
-@click.option("--encoding", help="Encoding of the input, as cp1252.")
-@click.option("--map", "mapping", multiple=True, metavar="PART=FIELD", help="As for classify.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors on stderr.")
+@options.model
+@options.format_
+@options.encoding
+@options.mapping
+@options.quiet
 def command(
     inputs: tuple[str, ...],
     by: str | None,
@@ -72,7 +72,7 @@ def command(
     folder: str | None,
     format_: str | None,
     encoding: str | None,
-    mapping: tuple[str, ...],
+    mapping: dict[str, str],
     quiet: bool,
 ) -> None:
     """Survey INPUTS: shares of true CX management and of each other role, with intervals.
@@ -95,9 +95,7 @@ def command(
 
     if [as_json, csv_file == "-", html_file == "-"].count(True) > 1:
         raise click.UsageError("stdout holds one of --json, --csv - and --html -.")
-    found = _study(
-        inputs, by, audit, per, cluster, confidence, folder, format_, encoding, pairs(mapping)
-    )
+    found = _study(inputs, by, audit, per, cluster, confidence, folder, format_, encoding, mapping)
     # Everything is drawn before anything is written.
     drawn = {path: draw(found) for path, draw in ((csv_file, _csv), (html_file, _html)) if path}
     from cxjobs.report import to_text, write
@@ -105,8 +103,7 @@ def command(
     for path, text in drawn.items():
         if path != "-":
             write(path, text)
-            if not quiet:
-                click.echo(f"Wrote {path}.", err=True)
+            options.teller(quiet)(f"Wrote {path}.")
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, default=str))
     elif "-" in drawn:

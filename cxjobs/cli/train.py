@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cxjobs.cli import options
+
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path), default=Path("data/labeled_jobs.csv"))
@@ -13,7 +15,7 @@ import click
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Model folder."
 )
 @click.option("--name", default="cxjobs", show_default=True, help="Name that answers carry.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@options.quiet
 def command(data: Path, output: Path, name: str, quiet: bool) -> None:
     """Train a model folder OUTPUT from the labelled table DATA.
 
@@ -22,20 +24,13 @@ def command(data: Path, output: Path, name: str, quiet: bool) -> None:
     is the model card.
     """
     from cxjobs.card import write_card
+    from cxjobs.intervals import shown
     from cxjobs.training import train
 
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
+    tell = options.teller(quiet)
     manifest = train(data, output, name=name, tell=tell)
     write_card(output, manifest)
-    if not quiet:
-        role, label = (manifest["figures"]["posting"][k] for k in ("role", "label"))
-        click.echo(f"{output}: {manifest['name']}, {manifest['data']['rows']} rows", err=True)
-        click.echo(f"  role accuracy, out of fold  {_shown(role['accuracy'])}", err=True)
-        click.echo(f"  average precision of CX     {_shown(label['average_precision'])}", err=True)
-
-
-def _shown(interval: dict[str, float]) -> str:
-    return f"{interval['estimate']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+    role, label = (manifest["figures"]["posting"][k] for k in ("role", "label"))
+    tell(f"{output}: {manifest['name']}, {manifest['data']['rows']} rows")
+    tell(f"  role accuracy, out of fold  {shown(role['accuracy'])}")
+    tell(f"  average precision of CX     {shown(label['average_precision'])}")
