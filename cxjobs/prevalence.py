@@ -91,6 +91,37 @@ def looks(frame: Any) -> Array:
     return shares
 
 
+def told(probabilities: ArrayLike) -> dict[str, Array]:
+    """What an answer tells of the role probabilities; `looks` makes the most of it.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, 13)
+        In the order of ``ROLES``.
+
+    Returns
+    -------
+    dict of str to array of shape (n,)
+        ``cx_probability``, ``role``, ``role_probability``, ``runner_up`` and
+        ``runner_up_probability``.
+
+    Examples
+    --------
+    >>> told([[0.6, 0.3, *[0.01] * 10, 0.0]])["runner_up"].tolist()
+    ['call_center']
+    """
+    p = np.asarray(probabilities, dtype=float)
+    rows, order = np.arange(len(p)), np.argsort(-p, axis=1, kind="stable")
+    names = np.array(ROLES, dtype=object)
+    return {
+        "cx_probability": p[:, _CODE[CX]],
+        "role": names[order[:, 0]],
+        "role_probability": p[rows, order[:, 0]],
+        "runner_up": names[order[:, 1]],
+        "runner_up_probability": p[rows, order[:, 1]],
+    }
+
+
 def calibration(
     probabilities: Mapping[str, ArrayLike], truth: ArrayLike, *, groups: ArrayLike | None = None
 ) -> dict[str, Any]:
@@ -115,19 +146,9 @@ def calibration(
     many = np.bincount(codes, minlength=len(ROLES)) >= MIN_LABELLED
     kept = [role for role, enough in zip(ROLES, many, strict=True) if enough or role in (CX, OTHER)]
     seats = np.array([kept.index(role if role in kept else OTHER) for role in ROLES])
-    names = np.array(ROLES, dtype=object)
     found = {}
     for basis, given in probabilities.items():
-        p = np.asarray(given, dtype=float)
-        rows, order = np.arange(len(p)), np.argsort(-p, axis=1, kind="stable")
-        answer = {
-            "cx_probability": p[:, _CODE[CX]],
-            "role": names[order[:, 0]],
-            "role_probability": p[rows, order[:, 0]],
-            "runner_up": names[order[:, 1]],
-            "runner_up_probability": p[rows, order[:, 1]],
-        }
-        fitted = Calibration.fit(folded(looks(answer), kept), seats[codes], groups=groups)
+        fitted = Calibration.fit(folded(looks(told(given)), kept), seats[codes], groups=groups)
         found[basis] = {"roles": kept, **fitted.to_dict()}
     return found
 

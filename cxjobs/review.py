@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cxjobs import evaluate, metrics
+from cxjobs import evaluate, metrics, prevalence
 from cxjobs.dataset import COMPOSED, splits
 from cxjobs.errors import DataError
 from cxjobs.features import Block
@@ -72,7 +72,7 @@ def pick(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If a value of ``coded`` is no role.
+        If a value of ``coded`` is no role, or one of ``role`` and ``runner_up``.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def pick(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     first: list[int] = []
     if "coded" in frame:
         coded = np.flatnonzero(frame["coded"] != "")
-        wrong = suspects(frame["coded"].to_numpy(str)[coded], probabilities(frame)[coded])
+        wrong = suspects(frame["coded"].to_numpy(str)[coded], prevalence.looks(frame)[coded])
         first = coded[wrong][:n].tolist()
     doubts = doubt(frame)
     doubts[first] = -1.0
@@ -188,18 +188,6 @@ def suspects(coded: NDArray[np.str_], probability: Array) -> NDArray[np.intp]:
     return np.asarray(found[np.argsort(-behind[found], kind="stable")])
 
 
-def probabilities(frame: pd.DataFrame) -> Array:
-    """Role probabilities of answers: shape (n, 13).
-
-    An answer tells the two most probable roles; what is left is shared out evenly.
-    """
-    top = frame[["role_probability", "runner_up_probability"]].to_numpy(float)
-    out = np.tile(((1 - top.sum(axis=1)) / (len(ROLES) - 2))[:, None], len(ROLES))
-    for column, values in zip(("role", "runner_up"), top.T, strict=True):
-        out[np.arange(len(frame)), [ROLES.index(role) for role in frame[column]]] = values
-    return out
-
-
 def answer_out_of_fold(
     table: pd.DataFrame,
     estimator: JobClassifier | None = None,
@@ -231,20 +219,15 @@ def answer_out_of_fold(
     for k, (train, held) in enumerate(splits(table, n_splits=n_splits, seed=seed), start=1):
         tell(f"answering out of fold, part {k}")
         p[held] = _answers_of(estimator, table.iloc[train], table.iloc[held])
-    order = np.argsort(-p, axis=1)[:, :2]
-    rows, names = np.arange(len(table)), np.array(ROLES)
+    answers = prevalence.told(p)
     return pd.DataFrame(
         {
             "id": table["id"].to_numpy(),
             "title": table["title"].to_numpy(),
             "description": table["description"].to_numpy(),
             "company": "",
-            "label": [label_of(role) for role in names[order[:, 0]]],
-            "cx_probability": p[:, ROLES.index(CX)],
-            "role": names[order[:, 0]],
-            "role_probability": p[rows, order[:, 0]],
-            "runner_up": names[order[:, 1]],
-            "runner_up_probability": p[rows, order[:, 1]],
+            "label": [label_of(role) for role in answers["role"]],
+            **answers,
             "status": "ok",
             "flags": "",
             "coded": table["role"].to_numpy(),

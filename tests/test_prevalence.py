@@ -1,41 +1,23 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from cxjobs.errors import DataError, ModelError
-from cxjobs.prevalence import OTHER, Calibration, _score_ends, calibration, folded, looks
+from cxjobs.prevalence import OTHER, Calibration, _score_ends, calibration, folded, looks, told
 from cxjobs.taxonomy import CX, ROLES
 
-K = len(ROLES)
-
-
-def scores(rng, truth, quality, classes=K):
-    """Probabilities of a model with a favourite error; ``quality`` from 1.5 (poor) to 4 (good)."""
-    z = rng.normal(size=(truth.size, classes))
-    rows = np.arange(truth.size)
-    z[rows, truth] += quality
-    z[rows, (truth * 5 + 1) % classes] += 0.3 * quality
-    odds = np.exp(quality * (z - z.max(axis=1, keepdims=True)))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def answer(p):
-    order = np.argsort(-p, axis=1)
-    rows, names = np.arange(len(p)), np.array(ROLES, dtype=object)
-    return {
-        "cx_probability": p[:, 0],
-        "role": names[order[:, 0]],
-        "role_probability": p[rows, order[:, 0]],
-        "runner_up": names[order[:, 1]],
-        "runner_up_probability": p[rows, order[:, 1]],
-    }
+sys.path.insert(0, str(ROOT / "benchmarks" / "coverage"))
+from simulated import K
+from simulated import probabilities as scores
 
 
 def one_hot(p):
@@ -45,8 +27,8 @@ def one_hot(p):
 @given(st.integers(0, 1000), st.integers(1, 30), st.floats(0.1, 5))
 def test_looks_keep_what_the_answer_says_and_sum_to_one(seed, n, spread):
     p = np.random.default_rng(seed).dirichlet(np.full(K, spread), n).round(6)
-    told = answer(p)
-    look = looks(told)
+    answer = told(p)
+    look = looks(answer)
     assert look.sum(axis=1) == pytest.approx(np.ones(n))
     assert (look >= 0).all()
     assert look[:, ROLES.index(CX)] == pytest.approx(p[:, 0], abs=1e-4)
@@ -55,9 +37,9 @@ def test_looks_keep_what_the_answer_says_and_sum_to_one(seed, n, spread):
 
 
 def test_unknown_role_is_refused():
-    told = answer(np.full((1, K), 1 / K)) | {"role": ["baker"]}
+    answer = told(np.full((1, K), 1 / K)) | {"role": ["baker"]}
     with pytest.raises(DataError, match="baker"):
-        looks(told)
+        looks(answer)
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +153,8 @@ def test_coverage(share, quality):
     runs = 150
     hits = np.zeros(K)
     for _ in range(runs):
-        fitted = Calibration.fit(looks(answer(scores(rng, labelled, quality))), labelled)
-        batch = looks(answer(scores(rng, rng.choice(K, 600, p=truth), quality)))
+        fitted = Calibration.fit(looks(told(scores(rng, labelled, quality))), labelled)
+        batch = looks(told(scores(rng, rng.choice(K, 600, p=truth), quality)))
         found = fitted.shares(batch)
         hits += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
     assert stats.binom.ppf(0.001, runs, 0.94) <= hits[0] <= stats.binom.ppf(0.9999, runs, 0.96)
@@ -193,7 +175,7 @@ def test_calibration_holds_the_looks_of_roles_that_are_known_well():
     assert list(found) == ["posting", "title"]
     assert found["posting"]["roles"] == found["title"]["roles"] == kept
     seats = np.array([kept.index(r) if r in kept else kept.index(OTHER) for r in ROLES])
-    look = looks(answer(p))
+    look = looks(told(p))
     folded_look = look[:, [ROLES.index(r) for r in kept]]
     folded_look[:, kept.index(OTHER)] += look[:, few]
     wanted = Calibration.fit(folded_look, seats[codes], groups=groups).to_dict()
@@ -280,14 +262,14 @@ def test_the_interval_of_a_class_knows_the_mixture_of_the_rest(shares):
 
 
 def test_looks_of_an_answer_in_full():
-    told = {
+    answer = {
         "cx_probability": [0.2, 0.6, 0.3],
         "role": ["sales", CX, "sales"],
         "role_probability": [0.5, 0.6, 0.6],
         "runner_up": ["other", "sales", CX],
         "runner_up_probability": [0.1, 0.3, 0.3],
     }
-    look = looks(told)
+    look = looks(answer)
     rest = [(1 - 0.8) / (K - 3), (1 - 0.9) / (K - 2), (1 - 0.9) / (K - 2)]
     for row, (given_, left) in enumerate(
         zip(

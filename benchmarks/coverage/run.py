@@ -13,42 +13,20 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from simulated import K, probabilities
 
 from cxjobs.binomial import wilson
 from cxjobs.decision import threshold_table
-from cxjobs.prevalence import Calibration, looks
+from cxjobs.prevalence import Calibration, looks, told
 from cxjobs.shares import audited_share
 from cxjobs.taxonomy import ROLES
 
-K = len(ROLES)
 LABELLED = np.repeat(np.arange(K), np.r_[300, np.linspace(40, 180, K - 1)].astype(int))
 """True roles of the labelled postings: 300 of CX management, 40 to 180 of each other role."""
 
 QUALITIES = {"poor": 1.5, "fair": 2.0, "good": 3.0, "very good": 4.0}
 PREVALENCES = (0.02, 0.05, 0.1, 0.3, 0.6)
 HERE = Path(__file__).parent
-
-
-def probabilities(rng, truth, quality):
-    """Role probabilities of a model that has a favourite mistake for each role."""
-    z = rng.normal(size=(truth.size, K))
-    rows = np.arange(truth.size)
-    z[rows, truth] += quality
-    z[rows, (truth * 5 + 1) % K] += 0.3 * quality
-    odds = np.exp(quality * (z - z.max(axis=1, keepdims=True)))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def answer(p):
-    order = np.argsort(-p, axis=1)
-    rows, names = np.arange(len(p)), np.array(ROLES, dtype=object)
-    return {
-        "cx_probability": p[:, 0],
-        "role": names[order[:, 0]],
-        "role_probability": p[rows, order[:, 0]],
-        "runner_up": names[order[:, 1]],
-        "runner_up_probability": p[rows, order[:, 1]],
-    }
 
 
 def table(heads, rows):
@@ -67,12 +45,12 @@ def corrected(runs):
                 mix = np.r_[share, (1 - share) * rng.dirichlet(np.full(K - 1, 1.5))]
                 hits, naive, width = np.zeros(K), 0, 0.0
                 for _ in range(runs):
-                    seen = looks(answer(probabilities(rng, LABELLED, quality)))
+                    seen = looks(told(probabilities(rng, LABELLED, quality)))
                     fitted = Calibration.fit(seen, LABELLED)
-                    told = answer(probabilities(rng, rng.choice(K, n, p=mix), quality))
-                    found = fitted.shares(looks(told))
+                    batch = told(probabilities(rng, rng.choice(K, n, p=mix), quality))
+                    found = fitted.shares(looks(batch))
                     hits += [i.low <= t <= i.high for i, t in zip(found, mix, strict=True)]
-                    low, high = wilson(int((told["role"] == ROLES[0]).sum()), n)
+                    low, high = wilson(int((batch["role"] == ROLES[0]).sum()), n)
                     naive += low <= share <= high
                     width += found[0].high - found[0].low
                 others = hits[1:] / runs
