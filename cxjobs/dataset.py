@@ -33,6 +33,9 @@ COLUMNS = (
 COMPOSED = "composed"
 """The ``source`` of rows that were written to fill thin cells: trained on, never scored."""
 
+REVIEWED = "review"
+"""The ``source`` of rows that came from a review sheet: picked for being hard."""
+
 NEAR = 0.8
 """Share of common words (Jaccard) from which two descriptions count as the same posting."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from cxjobs import metrics
 from cxjobs.binomial import wilson
@@ -130,6 +131,13 @@ def fit(estimator: JobClassifier, frame: pd.DataFrame) -> JobClassifier:
         frame[["role", *PRACTICES]],
         bare_title_weight=np.where(written, COMPOSED_TITLES, 1.0),
     )
+
+
+def answers_held(estimator: JobClassifier, train: pd.DataFrame, held: pd.DataFrame) -> Array:
+    """Role probabilities of held-out rows; one thread, so that a run can be repeated exactly."""
+    with threadpool_limits(1):
+        model = fit(JobClassifier(**estimator.get_params()), train)
+        return model.predict_proba(held)
 
 
 def temperature(scores: Array, roles: NDArray[np.str_]) -> float:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cxjobs import sheet
 from cxjobs.answer import NUMBERS
 from cxjobs.answered import OWN
 from cxjobs.errors import DataError, FormatError
@@ -230,7 +231,17 @@ def months(values: Sequence[Any]) -> tuple[list[str | None], int]:
 
 
 def read_audit(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a labelled sample: CSV, TSV or JSON lines with ``id`` and ``role`` (or ``label``).
+    """Read a coded sample: a sheet of ``cxjobs review pick --random``, or a table.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV or JSON lines in UTF-8, or XLSX, with ``id`` and ``role`` (or ``label``).
+
+    Returns
+    -------
+    DataFrame
+        A row a posting, coded or not; all columns.
 
     Raises
     ------
@@ -238,6 +249,8 @@ def read_audit(path: str | os.PathLike[str]) -> pd.DataFrame:
         If it cannot be read.
     """
     path = Path(path)
+    if path.suffix.lower() == ".xlsx":
+        return pd.DataFrame(sheet.read(path, needed=("id",)), dtype=object)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -248,6 +261,8 @@ def read_audit(path: str | os.PathLike[str]) -> pd.DataFrame:
         head = text.split("\n", 1)[0]
         delimiter = max("\t;,", key=head.count)
         rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+        if rows and set(sheet.COLUMNS) <= rows[0].keys():
+            rows = [row | {"id": sheet.unguard(row["id"])} for row in rows]
     else:
         rows = []
         for number, line in enumerate(text.splitlines(), 1):

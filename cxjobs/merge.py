@@ -18,7 +18,6 @@ import pandas as pd
 
 from cxjobs import dataset, taxonomy
 from cxjobs.errors import DataError
-from cxjobs.review import REVIEWED
 from cxjobs.sheet import CHOICES
 from cxjobs.taxonomy import PRACTICES, label_of
 from cxjobs.text import TOKEN, clean, fingerprint, tidy
@@ -294,7 +293,7 @@ def _row(line: Mapping[str, str], rows: Mapping[str, Row], titles: Mapping[str, 
         "confidence": line["confidence"] or "high",
         "basis": basis,
         "coders": "1",
-        "source": REVIEWED,
+        "source": dataset.REVIEWED,
         "year": "",
         "group": key[:8],
     }

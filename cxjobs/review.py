@@ -1,7 +1,8 @@
-"""Which postings are worth a person's time, and what the time has brought.
+"""Which postings are worth a person's time.
 
 Picks postings that the model doubts and that differ from each other, after those whose given
-label looks wrong; draws the learning curve with and without what has been reviewed.
+label looks wrong; or draws them at random, for an audit. What the time has brought is told by
+`cxjobs.learning`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from cxjobs import evaluate, metrics, prevalence
-from cxjobs.dataset import COMPOSED, splits
+from cxjobs import evaluate, prevalence
+from cxjobs.dataset import splits
 from cxjobs.errors import DataError
 from cxjobs.features import Block
 from cxjobs.flags import distrusted, repeated
-from cxjobs.intervals import bootstrap_all
 from cxjobs.model import JobClassifier
-from cxjobs.taxonomy import CX, REVIEW, ROLES, label_of
+from cxjobs.taxonomy import REVIEW, ROLES, label_of
 from cxjobs.text import clean, tidy
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-REVIEWED = "review"
-"""The ``source`` of rows that came from a sheet."""
 
 NEEDED = (
     "label", "cx_probability", "role", "role_probability",
@@ -101,6 +97,34 @@ def pick(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     picked = frame.iloc[[*first, *rest.tolist()]].copy()
     picked["why"] = [_why(row, i < len(first)) for i, row in enumerate(picked.to_dict("records"))]
     return picked
+
+
+def draw(frame: pd.DataFrame, n: int, *, seed: int = 0) -> pd.DataFrame:
+    """Draw postings at random, for an audit of a survey or of labels.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``status`` and ``flags`` of an answer. Postings that a survey doesn't count, the
+        rejected and the distrusted, are left out; repeated ones are drawn as often as they stand.
+    n : int
+        How many at most.
+    seed : int
+        The same seed and frame give the same postings.
+
+    Returns
+    -------
+    DataFrame
+        The drawn rows, in an order that tells nothing.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"status": ["ok", "rejected", "ok"], "flags": ["", "", "no_title"]})
+    >>> draw(answers, 5).index.tolist()
+    [0]
+    """
+    counted = frame[(frame["status"] == "ok") & ~frame["flags"].map(distrusted)]
+    return counted.sample(min(n, len(counted)), random_state=seed)
 
 
 def doubt(frame: pd.DataFrame) -> Array:
@@ -218,7 +242,7 @@ def answer_out_of_fold(
     p = np.zeros((len(table), len(ROLES)))
     for k, (train, held) in enumerate(splits(table, n_splits=n_splits, seed=seed), start=1):
         tell(f"answering out of fold, part {k}")
-        p[held] = _answers_of(estimator, table.iloc[train], table.iloc[held])
+        p[held] = evaluate.answers_held(estimator, table.iloc[train], table.iloc[held])
     answers = prevalence.told(p)
     return pd.DataFrame(
         {
@@ -233,119 +257,6 @@ def answer_out_of_fold(
             "coded": table["role"].to_numpy(),
         }
     )
-
-
-def curve(
-    table: pd.DataFrame,
-    estimator: JobClassifier | None = None,
-    *,
-    shares: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
-    n_splits: int = 5,
-    seed: int = 0,
-    replicates: int = 500,
-    tell: Callable[[str], None] = lambda _: None,
-) -> pd.DataFrame:
-    """Learning curve by grouped cross-validation, without and with the reviewed rows.
-
-    Every point is scored on the same held-out postings: those that were neither composed nor
-    picked for review, which are harder than a fair sample. So the two lines tell what the review
-    has brought.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `cxjobs.dataset.load` returns it.
-    estimator : JobClassifier, optional
-        Unfitted.
-    shares : sequence of float
-        Parts of the training groups, in (0, 1]; a smaller part lies within a larger one.
-    n_splits, seed : int
-        Number of folds, and of the draws.
-    replicates : int
-        Bootstrap samples behind each interval, drawn by group.
-    tell : callable
-        Gets a line of progress now and then.
-
-    Returns
-    -------
-    DataFrame
-        A row a point: ``training`` (``all``; or ``before`` and ``after`` where there are reviewed
-        rows), ``share``, ``rows`` (mean number trained on), and ``accuracy`` of roles and
-        ``average_precision`` of CX management, each with ``_low`` and ``_high`` (95 %).
-
-    Raises
-    ------
-    DataError
-        If there are fewer groups than folds, or nothing to score.
-    """
-    estimator = estimator or JobClassifier()
-    if table["group"].nunique() < n_splits:
-        raise DataError(f"{n_splits} folds need as many groups; try fewer folds.")
-    reviewed = (table["source"] == REVIEWED).to_numpy()
-    fair = (table["basis"] == "posting").to_numpy() & ~reviewed
-    fair &= (table["source"] != COMPOSED).to_numpy()
-    if not fair.any():
-        raise DataError("No posting is left to score: all are composed, reviewed, or bare titles.")
-    group = table["group"].to_numpy(str)
-    draw = np.random.default_rng(seed)
-    place = {g: i for i, g in enumerate(draw.permutation(np.unique(group)).tolist())}
-    rank = np.array([place[g] for g in group])
-    folds = [
-        (train, held[fair[held]])
-        for train, held in splits(table, n_splits=n_splits, seed=seed)
-        if fair[held].any()
-    ]
-    points = []
-    for name in ("before", "after") if reviewed.any() else ("all",):
-        for share in shares:
-            tell(f"{name}, {share:.0%} of the training groups")
-            p, sizes = np.full((len(table), len(ROLES)), np.nan), []
-            for train, held in folds:
-                known = train[~reviewed[train]] if name == "before" else train
-                last = np.quantile(np.unique(rank[known]), share)
-                known = known[rank[known] <= last]
-                p[held] = _answers_of(estimator, table.iloc[known], table.iloc[held])
-                sizes.append(len(known))
-            points.append(
-                {
-                    "training": name,
-                    "share": share,
-                    "rows": round(float(np.mean(sizes))),
-                    **_figures(table[fair], p[fair], replicates),
-                }
-            )
-    return pd.DataFrame(points)
-
-
-def _answers_of(estimator: JobClassifier, train: pd.DataFrame, held: pd.DataFrame) -> Array:
-    """Role probabilities of held-out rows; one thread, so that a run can be repeated exactly."""
-    with threadpool_limits(1):
-        model = evaluate.fit(JobClassifier(**estimator.get_params()), train)
-        return model.predict_proba(held)
-
-
-def _figures(table: pd.DataFrame, p: Array, replicates: int) -> dict[str, float]:
-    right = np.array(ROLES)[p.argmax(axis=1)] == table["role"].to_numpy(str)
-    found = bootstrap_all(
-        {
-            "accuracy": lambda right, truth, p: right.mean(),  # noqa: ARG005
-            "average_precision": lambda right, truth, p: metrics.average_precision(truth, p),  # noqa: ARG005
-        },
-        right,
-        evaluate.is_cx(table),
-        p[:, ROLES.index(CX)],
-        groups=table["group"].to_numpy(str),
-        replicates=replicates,
-    )
-    return {
-        f"{name}{end}": value
-        for name, interval in found.items()
-        for end, value in (
-            ("", interval.estimate),
-            ("_low", interval.low),
-            ("_high", interval.high),
-        )
-    }
 
 
 def shown(text: str, length: int = SHOWN) -> str:

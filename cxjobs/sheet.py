@@ -110,13 +110,17 @@ def to_csv(cells: Iterable[Iterable[str]]) -> bytes:
     return text.getvalue().encode("utf-8-sig", "replace")
 
 
-def read(path: str | Path) -> list[dict[str, str]]:
+def read(
+    path: str | Path, needed: tuple[str, ...] = ("id", "title", "description", *ASKED)
+) -> list[dict[str, str]]:
     """Read a sheet, whichever program has saved it.
 
     Parameters
     ----------
     path : str or Path
         CSV of any delimiter and encoding, or XLSX, of which the first worksheet is read.
+    needed : tuple of str
+        Columns that must be there.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def read(path: str | Path) -> list[dict[str, str]]:
     """
     path = Path(path)
     header, rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else _read_csv(path)
-    if missing := [c for c in ("id", "title", "description", *ASKED) if c not in header]:
+    if missing := [c for c in needed if c not in header]:
         raise FormatError(
             f"{path}: is no review sheet, it lacks the column {missing[0]!r}. "
             "Try: a sheet of cxjobs review pick."

@@ -98,6 +98,37 @@ def test_pick_of_a_labelled_table_is_out_of_fold(run, tmp_path):
     assert rows[table["id"][8]]["why"].startswith("coded sales, but: usability")
 
 
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_random_sample_is_blind_and_audits_a_survey(run, answered, folder, tmp_path, ending):
+    out = tmp_path / f"audit.{ending}"
+    found = run("pick", answered, "--random", "-n", 10, "-o", out)
+    assert (found.exit_code, found.stderr) == (0, "10 of 60 postings drawn at random\n")
+    rows = sheet.read(out)
+    assert len({row["id"] for row in rows}) == 10
+    for row in rows:
+        assert not any(row[c] for c in ("model_role", "model_probability", "evidence", "why"))
+        row["role"] = "sales"
+    sheet.write(out, rows)
+    assert "answer is not told" in run("code", _fresh(out, rows), keys="mq").output
+    asked = ["survey", str(answered), "--audit", str(out), "--model", str(folder), "--json"]
+    told = json.loads(CliRunner().invoke(group, asked).stdout)["per_posting"]
+    assert told["audited"]["estimate"] < 0.2 < told["naive"]["high"]
+    assert not any("audited" in note for note in told["notes"])
+
+
+def _fresh(path, rows):
+    sheet.write(fresh := path.with_name("fresh.csv"), [row | {"role": ""} for row in rows])
+    return fresh
+
+
+def test_a_random_sample_of_a_labelled_table_needs_no_model(run, tmp_path):
+    labelled(60).to_csv(tmp_path / "jobs.csv", index=False)
+    asked = ("pick", tmp_path / "jobs.csv", "--random", "-n", 7)
+    one, same, other = (run(*asked, "--seed", seed).stdout for seed in (0, 0, 1))
+    assert one == same != other
+    assert run(*asked, "--labels", "role").exit_code == 2
+
+
 def test_pick_never_writes_over_answers(run, answered, tmp_path):
     out = tmp_path / "sheet.csv"
     assert run("pick", answered, "-n", 2, "-o", out).exit_code == 0

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from postings_fake import Model
 
+from cxjobs import sheet
 from cxjobs.errors import DataError, FormatError
 from cxjobs.intake import months, read, read_audit
 from cxjobs.postings import classify
@@ -155,6 +156,16 @@ def test_audits_of_many_kinds(tmp_path, text):
     path = tmp_path / "audit"
     path.write_text(text, encoding="utf-8")
     assert read_audit(path)[["id", "role"]].to_dict("records") == [{"id": "1", "role": "sales"}]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_coded_sheet_is_an_audit(tmp_path, ending):
+    path = tmp_path / f"audit.{ending}"
+    sheet.write(path, [{"id": "-7", "title": "Agent", "role": "sales"}, {"id": "8"}])
+    assert read_audit(path)[["id", "role"]].to_dict("list") == {
+        "id": ["-7", "8"],
+        "role": ["sales", ""],
+    }
 
 
 def test_broken_audits_are_refused(tmp_path):

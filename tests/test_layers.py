@@ -22,7 +22,7 @@ LAYERS = [
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],
     ["answer"],
     ["postings", "spark"],
-    ["answered", "diff", "sheet", "review", "merge"],
+    ["answered", "diff", "sheet", "review", "learning", "merge"],
     ["intake", "examples", "study", "charts", "page", "report"],
     ["cli"],
     ["__main__"],

@@ -1,4 +1,4 @@
-"""Picks are doubtful, different, and errors first; the curve is drawn on fair rows."""
+"""Picks are doubtful, different, and errors first; the draws are random."""
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,22 @@ def test_suspected_errors_come_before_doubt():
         review.pick(frame.assign(coded="boss"), 3)
     with pytest.raises(DataError, match="'boss' in column 'role' is no role"):
         review.pick(frame.assign(role="boss"), 3)
+
+
+def test_a_draw_is_random_and_of_what_a_survey_counts():
+    frame = answers([SURE] * 300).assign(title=[f"Post {i}" for i in range(300)])
+    frame.loc[:99, "status"] = "rejected"
+    frame.loc[100:199, "flags"] = "no_title"
+    frame.loc[200:249, "flags"] = "duplicate_of:250"
+    drawn = [review.draw(frame, 20, seed=seed).index.tolist() for seed in range(60)]
+    assert review.draw(frame, 20, seed=3).index.tolist() == drawn[3]
+    counts = np.bincount(np.concatenate(drawn), minlength=300)
+    assert counts[:200].sum() == 0
+    # Each of the hundred is drawn 12 times in the mean, with a variance of 60 * 0.2 * 0.8.
+    assert counts[200:].min() > 0
+    assert abs(counts[200:250].sum() - 600) < 4 * np.sqrt(1200 / 4)
+    assert counts[200:].var() == pytest.approx(9.6, rel=0.6)
+    assert len(review.draw(frame, 500)) == 100
 
 
 def noisy(n=600, wrong=0.1, classes=4, seed=0):
@@ -138,31 +154,6 @@ def test_out_of_fold_answers_find_a_swapped_label():
     assert frame["cx_probability"].between(0, 1).all()
     picked = review.pick(frame, 4).set_index("id")
     assert picked["why"][table["id"][8]].startswith("coded sales, but: usability")
-
-
-def test_curve_scores_the_same_fair_rows_before_and_after(coded):
-    table = coded.copy()
-    asked = table.index[(table["basis"] == "posting") & (table["source"] == "board")][::4]
-    table.loc[asked, "source"] = review.REVIEWED
-    found = review.curve(table, shares=(0.4, 1.0), n_splits=2, replicates=50)
-    assert found["training"].tolist() == ["before", "before", "after", "after"]
-    before, after = found[found["share"] == 1.0].to_dict("records")
-    assert before["rows"] < after["rows"]
-    assert (found["rows"].to_numpy()[::2] < found["rows"].to_numpy()[1::2]).all()
-    for name in ("accuracy", "average_precision"):
-        assert (
-            (found[name] >= found[f"{name}_low"]) & (found[name] <= found[f"{name}_high"])
-        ).all()
-        assert found[name].between(0.5, 1).all()
-
-
-def test_curve_without_review_is_one_line(coded):
-    found = review.curve(coded, shares=(1.0,), n_splits=2, replicates=20)
-    assert found["training"].tolist() == ["all"]
-    with pytest.raises(DataError, match="No posting is left to score"):
-        review.curve(coded.assign(source="composed"), n_splits=3)
-    with pytest.raises(DataError, match="as many groups"):
-        review.curve(coded, n_splits=50)
 
 
 def test_shown_is_clean_and_cut_after_a_word():

@@ -95,8 +95,12 @@ class Loop:
             if key in ("u", "s"):
                 return {"u": "undo", "s": "skip"}[key]
             if key == "m":
-                said = f"{row['model_role']} {row['model_probability']}"
-                self.notice = f"model: {said}. {row['evidence']}\npicked because {row['why']}"
+                said = f"{row['model_role']} {row['model_probability']}. {row['evidence']}"
+                self.notice = (
+                    f"model: {said}\npicked because {row['why']}"
+                    if row["model_role"]
+                    else "Drawn at random; the model's answer is not told."
+                )
             else:
                 self._common(key, taxonomy.load().roles)
 

@@ -38,6 +38,8 @@ def command() -> None:
 @click.option("-n", "number", type=click.IntRange(1), default=100, show_default=True)
 @click.option("-o", "--output", default="-", show_default=True, help="CSV or .xlsx; - for stdout.")
 @click.option("--labels", metavar="COLUMN", help="Column of roles given before, to find errors in.")
+@click.option("--random", is_flag=True, help="Draw at random instead, for an audit.")
+@click.option("--seed", default=0, show_default=True, help="Of the random draw.")
 @options.mapping
 @click.option("--model", "folder", metavar="FOLDER", help="For evidence, if the file has none.")
 @options.quiet
@@ -46,6 +48,8 @@ def pick(
     number: int,
     output: str,
     labels: str | None,
+    random: bool,
+    seed: int,
     mapping: dict[str, str],
     folder: str | None,
     quiet: bool,
@@ -56,41 +60,41 @@ def pick(
     roles were given before (the table's own, or --labels), suspected errors come first; then come
     postings that the model doubts and that differ from each other. Repeated, rejected and foreign
     ones are left out.
+
+    With --random they are drawn by chance from all that a survey counts, and the sheet keeps the
+    model's answers to itself: what 'cxjobs survey --audit' needs.
     """
     from cxjobs import review, sheet
     from cxjobs.answered import read
 
+    if random and labels:
+        raise click.UsageError("--labels is for suspected errors; leave out --random.")
     table = _labelled(answered)
-    if table is not None:
+    if table is not None and random:
+        frame = table.assign(company="", status="ok", flags="")
+    elif table is not None:
         frame = review.answer_out_of_fold(table, _estimator(answered), tell=options.teller(quiet))
     else:
         extra = {"coded": labels} if labels else None
         frame = read(answered, needed=review.NEEDED, extra=extra, mapping=mapping)
-    picked = review.pick(frame, number)
-    if not len(picked):
+    if random:
+        chosen, told = review.draw(frame, number, seed=seed), "drawn at random"
+    else:
+        chosen, told = review.pick(frame, number), "picked"
+        if suspected := int(chosen["why"].str.startswith("coded ").sum()):
+            told += f", {suspected} of them suspected errors"
+        if "evidence" not in chosen:
+            chosen["evidence"] = _evidence(chosen, folder)
+    if not len(chosen):
         raise DataError(f"{answered}: no posting to review: all are rejected, repeated or foreign.")
-    if "evidence" not in picked:
-        picked["evidence"] = _evidence(picked, folder)
-    rows: list[dict[str, str]] = [
-        {
-            "id": row["id"],
-            **{part: review.shown(row[part]) for part in ("title", "company", "description")},
-            "model_role": row["role"],
-            "model_probability": f"{row['role_probability']:.3f}",
-            "evidence": row["evidence"],
-            "why": row["why"],
-        }
-        for row in picked.to_dict("records")
-    ]
+    rows = [_row(one, blind=random) for one in chosen.to_dict("records")]
     if output == "-":
         click.echo(sheet.to_csv(sheet.table(rows)), nl=False)
     else:
         if Path(output).exists():
             _keep_coded(output)
         sheet.write(output, rows)
-    suspected = int(picked["why"].str.startswith("coded ").sum())
-    told = f"{len(picked)} of {len(frame)} postings picked"
-    options.teller(quiet)(told + (f", {suspected} of them suspected errors" if suspected else ""))
+    options.teller(quiet)(f"{len(rows)} of {len(frame)} postings {told}")
 
 
 @command.command()
@@ -174,10 +178,10 @@ def curve(data: str, folds: int, seed: int, as_json: bool, quiet: bool) -> None:
     the share of employers trained on. Rows that came from a sheet train only in the second half
     of the table, and are never scored: they were picked for being hard.
     """
-    from cxjobs import dataset, review
+    from cxjobs import dataset, learning
 
     table = dataset.load(data)
-    found = review.curve(
+    found = learning.curve(
         table, _estimator(data), n_splits=folds, seed=seed, tell=options.teller(quiet)
     )
     if as_json:
@@ -211,6 +215,23 @@ def _estimator(data: str) -> JobClassifier:
 
     beside = dataset.background_beside(data)
     return JobClassifier(background=None if beside is None else dataset.load_background(beside))
+
+
+def _row(one: dict[Any, Any], *, blind: bool) -> dict[str, str]:
+    """A posting on a sheet; blind, without what the model says of it."""
+    from cxjobs.review import shown
+
+    parts = {part: shown(one[part]) for part in ("title", "company", "description")}
+    if blind:
+        return {"id": one["id"], **parts}
+    return {
+        "id": one["id"],
+        **parts,
+        "model_role": one["role"],
+        "model_probability": f"{one['role_probability']:.3f}",
+        "evidence": one["evidence"],
+        "why": one["why"],
+    }
 
 
 def _evidence(picked: pd.DataFrame, folder: str | None) -> list[str]:

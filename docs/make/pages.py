@@ -30,7 +30,7 @@ GROUPS = {
     "Answering": "answer explain highlight flags decision spark errors",
     "Reading and writing": "postings answered intake text taxonomy",
     "Learning": "model features dataset training store card evaluate metrics",
-    "People": "agreement review sheet merge diff",
+    "People": "agreement review sheet merge learning diff",
     "Surveying": "study survey prevalence shares intervals binomial report charts tables",
 }
 """Modules by what one wants to do with them; the rest is told under "Inside"."""
