@@ -270,6 +270,24 @@ def test_a_posting_that_is_not_utf8_is_rejected_alone(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "titles", "rejects"),
+    [
+        ({"jobs": [{"title": "A"}, {"title": "B"}], "items": [{"title": "C"}]}, ["A", "B"], 0),
+        ({"results": [], "jobs": [{"title": "A"}]}, ["A"], 0),
+        ({"data": [1, 2], "jobs": [{"title": "A"}]}, ["A"], 2),
+        ({"jobs": [], "total": 0}, [], 0),
+    ],
+)
+def test_one_list_of_a_wrapper_holds_the_postings(tmp_path, value, titles, rejects):
+    path = tmp_path / "a.json"
+    # Longer than a piece, so that it isn't opened at once.
+    path.write_text(json.dumps(value | {"": " " * jsonrows.CHUNK}))
+    rows, other = rows_of(path)
+    assert [row.value["title"] for row in rows] == titles
+    assert len(other) == rejects
+
+
 def test_a_wrapper_that_breaks_off_gives_what_it_had(tmp_path):
     rows, rejects = written(tmp_path, '{"jobs": [{"title": "a"}], "next": }')
     assert titles(rows) == ["a"]

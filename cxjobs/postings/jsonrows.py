@@ -28,7 +28,7 @@ WRAPPERS = (
     "json-ld", "microdata", "SearchResult", "SearchResultItems", "listings", "vacancies", "offers",
     "elements", "content", "hits", "itemListElement", "item",
 )  # fmt: skip
-"""Keys under which objects and lists of postings are found."""
+"""Keys under which objects and lists of postings are found; an object wraps one such list."""
 
 _TITLES = frozenset(("title", "job_title", "jobTitle", "positionName", "PositionTitle"))
 _NAMES = _TITLES | {"text", "name"}
@@ -255,14 +255,17 @@ class _Document:
         yield from unwrapped(value, raw, line, self._stream.path)
 
     def _object(self) -> Iterator[Row | Reject]:
-        """An object: the members of the first list under a wrapper's key, or itself."""
+        """An object: the members of the first list of postings under a wrapper's key, or itself.
+
+        Lists after that one tell of other things: places, filters, what else might please.
+        """
         start = self._here()
         if not self._wraps():
             yield from self._member()
             return
         self._at += 1
         rest: dict[str, Any] = {}
-        given = False
+        listed = given = False
         while (mark := self._mark()) not in ("", "}"):
             if mark == ",":
                 self._at += 1
@@ -273,15 +276,17 @@ class _Document:
                     self._at += 1
                 if self._mark() == "[" and key in WRAPPERS and not given:
                     self._at += 1
-                    given = True
-                    yield from self._members()
+                    listed = True
+                    for one in self._members():
+                        given = given or isinstance(one, Row)
+                        yield one
                     continue
                 _, rest[key] = self._value()
             except (ValueError, TypeError, RecursionError) as error:
                 yield self._skip(_reason(error).split(", character")[0])
                 return
         self._at += mark == "}"
-        if not given:
+        if not listed:
             yield from unwrapped(rest, None, start, self._stream.path)
 
     def _wraps(self) -> bool:
