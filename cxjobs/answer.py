@@ -11,13 +11,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from cxjobs import soundness, store
-from cxjobs.decision import Band, Table, decide
+from cxjobs.decision import LABELS, Band, Table, codes, decide
 from cxjobs.errors import DataError, ModelError
 from cxjobs.flags import DISTRUSTED, flag_column, flags_of
 from cxjobs.frame import titles_and_descriptions
 from cxjobs.naming import own_names
 from cxjobs.scorer import Scorer
-from cxjobs.taxonomy import CX, PRACTICES, REVIEW, ROLES, name_of
+from cxjobs.taxonomy import PRACTICES, REVIEW, ROLES, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,15 +261,20 @@ class Model:
         rest[rows, first] = -1.0
         second = rest.argmax(axis=1)
         flags, distrusted = flag_column(scores, description)
-        label = _labels(scores.roles[:, 0], scores.posting_basis, self.bands)
+        by_title, by_both = self.bands["title"], self.bands.get("posting", self.bands["title"])
+        label = codes(
+            scores.roles[:, 0],
+            np.where(scores.posting_basis, by_both.lower, by_title.lower),
+            np.where(scores.posting_basis, by_both.upper, by_title.upper),
+        )
         label[distrusted] = _LABELS.index(REVIEW)
         label[rejected] = _LABELS.index("")
 
-        def chosen(codes: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
-            return pa.array(values).take(pa.array(codes.astype(np.int32)))
+        def chosen(at: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
+            return pa.array(values).take(pa.array(at.astype(np.int32)))
 
-        def text(codes: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
-            return chosen(np.where(rejected, len(values), codes), (*values, ""))
+        def text(at: np.ndarray[Any, Any], values: tuple[str, ...]) -> pa.Array:
+            return chosen(np.where(rejected, len(values), at), (*values, ""))
 
         def number(values: np.ndarray[Any, Any]) -> pa.Array:
             return pa.array(values.round(6), pa.float64(), mask=rejected)
@@ -383,18 +388,7 @@ def load_model(
     return Model(store.read(store.shipped() if folder is None else folder), precision, max_lost)
 
 
-_LABELS = (CX, "conflated", REVIEW, "")
+_LABELS = (*LABELS, "")
 _PRACTICE_SETS = tuple(
     ",".join(e for k, e in enumerate(PRACTICES) if bits >> k & 1) for bits in range(32)
 )
-
-
-def _labels(probability: Any, posting: Any, bands: dict[str, Band]) -> Any:
-    """Position in `_LABELS` of each row's decision by the band of its basis."""
-    import numpy as np
-
-    title = bands["title"]
-    band = bands.get("posting", title)
-    upper = np.where(posting, band.upper, title.upper)
-    lower = np.where(posting, band.lower, title.lower)
-    return np.where(probability >= upper, 0, np.where(probability < lower, 1, 2))

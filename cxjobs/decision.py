@@ -57,6 +57,9 @@ GRID = tuple(
 )
 """Candidate thresholds: fine where few true ones are lost and where few false ones are called."""
 
+LABELS = (CX, CONFLATED, REVIEW)
+"""The three answers."""
+
 MOST_ROWS, MOST_POSTINGS = 1000, 10**7
 """A table with more thresholds or postings is refused: to choose from it would take minutes."""
 
@@ -365,5 +368,18 @@ def decide_all(probability: ArrayLike, band: Band) -> NDArray[np.str_]:
     """Answers for an array of probabilities, each as :func:`decide` gives it."""
     import numpy as np
 
+    return np.array(LABELS)[codes(probability, band.lower, band.upper)]
+
+
+def codes(probability: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> NDArray[np.int_]:
+    """Positions in `LABELS` of the same answers; each may have thresholds of its own.
+
+    Examples
+    --------
+    >>> codes([0.9, 0.1, 0.5], 0.3, [0.8, 0.8, 0.4]).tolist()
+    [0, 1, 0]
+    """
+    import numpy as np
+
     p = np.asarray(probability, dtype=float)
-    return np.where(p >= band.upper, CX, np.where(p < band.lower, CONFLATED, REVIEW))
+    return np.where(p >= upper, 0, np.where(p < lower, 1, 2))

@@ -2,8 +2,8 @@
 
 `Scorer` has two faces with one definition, the arrays of the model folder. `score_one` is plain
 Python over mapped memory and imports neither numpy nor pyarrow, so that a single answer is there
-at once; `score_batch` (`cxjobs.batch`) works on whole Arrow columns. Both give the probabilities
-of `cxjobs.model.JobClassifier` within 1e-9 for any text.
+at once; `score_batch` (`cxjobs.batch_scorer`) works on whole Arrow columns. Both give the
+probabilities of `cxjobs.model.JobClassifier` within 1e-9 for any text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cxjobs.batch import BatchScorer, Scores
+    from cxjobs.batch_scorer import BatchScorer, Scores
     from cxjobs.store import Folder
 
 WIDTH = len(ROLES) + len(PRACTICES)
@@ -183,7 +183,7 @@ class Scorer:
         DataError
             If the lengths differ or a column is not text.
         """
-        from cxjobs.batch import BatchScorer
+        from cxjobs.batch_scorer import BatchScorer
 
         if self._batch is None:
             self._batch = BatchScorer(self._folder)

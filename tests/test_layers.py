@@ -17,7 +17,7 @@ LAYERS = [
     ["features", "vectorizer", "frame", "lexicon", "columns", "naming", "spans", "metrics"],
     ["shares", "prevalence"],
     ["dataset", "decision", "agreement", "model"],
-    ["batch", "evaluate", "soundness", "store"],
+    ["batch_scorer", "evaluate", "soundness", "store"],
     ["scorer"],
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],
     ["answer"],

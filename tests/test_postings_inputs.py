@@ -347,10 +347,10 @@ def test_a_damaged_part_of_parquet_says_how_far_it_was_read(tmp_path):
     text = pa.array([b"Head of CX", b"ok", b"\xff\xfe", b"x"], pa.binary())
     broken = pa.Array.from_buffers(pa.string(), 4, text.buffers())
     pq.write_table(pa.table({"title": broken}), path)
-    from cxjobs.postings import columnar
+    from cxjobs.postings import parquet
 
     with open(path, "rb") as file:
-        tables = columnar.read(columnar.opened(file, "j"), "j", 2)
+        tables = parquet.read(parquet.opened(file, "j"), "j", 2)
         assert next(tables)["title"].to_pylist() == ["Head of CX", "ok"]
         with pytest.raises(FormatError, match=r"^j: damaged after row 2 of 4: "):
             next(tables)

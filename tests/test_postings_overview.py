@@ -50,7 +50,7 @@ def test_what_is_counted(found):
     assert (first.format, first.delimiter, first.encoding) == ("jsonl", None, "utf-8")
     # The same posting again, in another file.
     assert second.duplicates == 1
-    assert second.as_dict()["rows"] == 2
+    assert second.to_dict()["rows"] == 2
 
 
 def test_what_is_shown(found):

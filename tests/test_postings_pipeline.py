@@ -315,7 +315,7 @@ def test_the_summary_goes_through_json(tmp_path):
 
     given = write(tmp_path / "jobs.csv", jobs(50))
     summary = classify([given], tmp_path / "out.csv", load, model="m")
-    assert Summary.restored(json.loads(json.dumps(summary.as_dict()))) == summary
+    assert Summary.restored(json.loads(json.dumps(summary.to_dict()))) == summary
     assert (summary.files, summary.model) == (1, "m")
 
 

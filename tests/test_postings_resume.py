@@ -103,7 +103,7 @@ def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(
     options = {"every": 0.0, "batch_rows": 100}
     whole = tmp_path / "whole"
     whole.mkdir()
-    wanted = classify(given, f"{whole}/{name}", load, **options).as_dict()
+    wanted = classify(given, f"{whole}/{name}", load, **options).to_dict()
     real, steps, finished = getattr(owner, method), 0, False
     draw = random.Random(f"{name}{method}")
     while not finished:
@@ -125,7 +125,7 @@ def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(
                 finished = True
             except KeyboardInterrupt:
                 pass
-        summary = classify(given, f"{folder}/{name}", load, resume=True, **options).as_dict()
+        summary = classify(given, f"{folder}/{name}", load, resume=True, **options).to_dict()
         assert everything(folder) == everything(whole), f"{method} {steps}"
         assert {**summary, "seconds": 0} == {**wanted, "seconds": 0}
 

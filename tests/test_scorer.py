@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cxjobs import batch, lexicon, store, text
+from cxjobs import batch_scorer, lexicon, store, text
 from cxjobs.errors import DataError, ModelError
 from cxjobs.features import FUNCTION_WORDS, tokens
 from cxjobs.model import JobClassifier
@@ -187,8 +187,8 @@ def mixed():
 @pytest.mark.parametrize("size", [(1, 1), (7, 10**6), (10**6, 60), (2**29, 10**6)])
 def test_pieces_do_not_matter(made, mixed, size, monkeypatch):
     wanted = expected(made, mixed)
-    monkeypatch.setattr(batch, "ROWS", size[0])
-    monkeypatch.setattr(batch, "BYTES", size[1])
+    monkeypatch.setattr(batch_scorer, "ROWS", size[0])
+    monkeypatch.setattr(batch_scorer, "BYTES", size[1])
     scores = Scorer(made.folder).score_batch(*columns(mixed))
     assert_same(scores, wanted)
     assert_same(one_by_one(made.scorer, mixed), wanted)

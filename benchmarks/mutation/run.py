@@ -46,7 +46,7 @@ TESTS = {
     "postings.duplicates": ["test_postings_duplicates.py"],
     "postings.sources": ["test_postings_sources.py"],
     "postings.pages": ["test_postings_pages.py", "test_postings_sources.py"],
-    "postings.columnar": ["test_postings_inputs.py"],
+    "postings.parquet": ["test_postings_inputs.py"],
     "postings.batch": ["test_postings_batch.py"],
     "postings.reading": [
         "test_postings_reading.py",
@@ -56,7 +56,7 @@ TESTS = {
     ],
     "postings.overview": ["test_postings_overview.py"],
     "postings.summary": ["test_postings_summary.py"],
-    "postings.answers": ["test_postings_answers.py"],
+    "postings.workers": ["test_postings_workers.py"],
     "postings.pipeline": ["test_postings_pipeline.py", "test_postings_resume.py"],
     "postings.outlets": ["test_postings_outlets.py"],
     "postings.workspace": ["test_postings_workspace.py"],

@@ -13,7 +13,7 @@ from cxjobs.cli import options
 
 if TYPE_CHECKING:
     from cxjobs.postings import Reading, Summary
-    from cxjobs.postings.answers import Answer
+    from cxjobs.postings.workers import Answer
 
 
 @click.command()
@@ -190,7 +190,7 @@ def _tell(summary: Summary, quiet: bool, summary_file: str | None) -> None:
     import json
 
     if summary_file:
-        text = json.dumps(summary.as_dict(), indent=2) + "\n"
+        text = json.dumps(summary.to_dict(), indent=2) + "\n"
         if summary_file == "-":
             click.echo(text, nl=False)
         else:

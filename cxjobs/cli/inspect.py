@@ -37,7 +37,7 @@ def command(
     found = overviews(Reading(inputs, format=format_, encoding=encoding, mapping=mapping))
     for one in found:
         if as_json:
-            click.echo(json.dumps(one.as_dict(), ensure_ascii=False))
+            click.echo(json.dumps(one.to_dict(), ensure_ascii=False))
         else:
             click.echo(_told(one))
     if any(one.unparsed for one in found):

@@ -116,7 +116,7 @@ class Place(Outlet):
                 "rejects": self._rejects.settle(),
                 "roles": self.duplicates.settle(),
                 "batches": done,
-                "summary": summary.as_dict(),
+                "summary": summary.to_dict(),
                 "whole": whole,
             }
         )

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxjobs.errors import FormatError
-from cxjobs.postings.answers import Answer, Load, answered
 from cxjobs.postings.batch import BATCH_BYTES, together
 from cxjobs.postings.duplicates import flagged
 from cxjobs.postings.layout import Layout, united
 from cxjobs.postings.outlets import Outlet, outlet
 from cxjobs.postings.reading import BATCH_ROWS, Reading
 from cxjobs.postings.summary import Summary
+from cxjobs.postings.workers import Answer, Load, answered
 from cxjobs.postings.workspace import explained
 from cxjobs.postings.writers import output_format
 
@@ -56,7 +56,7 @@ def classify(
         File; a folder of Parquet parts where it ends in ``/``; ``-`` for standard output. What
         could not be parsed goes to ``OUTPUT.rejects.jsonl``, or to stderr.
     load : callable
-        Makes the answer, see ``answers.Load``.
+        Makes the answer, see ``workers.Load``.
     model : str
         Name of the model, for the summary and for ``resume``.
     to : str, optional
@@ -66,7 +66,7 @@ def classify(
     only : sequence of str
         Labels to keep; all by default.
     jobs : int
-        Worker processes, see ``answers.answered``.
+        Worker processes, see ``workers.answered``.
     resume : bool
         Go on with an interrupted run, or begin where there is none.
     progress : callable, optional

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cxjobs.errors import FormatError
-from cxjobs.postings import columnar, delimited, jsonrows, pages
+from cxjobs.postings import delimited, jsonrows, pages, parquet
 from cxjobs.postings.batch import BATCH_BYTES, Batch, Reject
 from cxjobs.postings.fields import texts_of_rows, texts_of_table
 from cxjobs.postings.formats import format_of
@@ -139,7 +139,7 @@ class Reading:
             stream = _spooled(stream, file)
         if file.format == "parquet":
             with stream.file() as opened:
-                file.schema = columnar.opened(opened, file.path).schema_arrow
+                file.schema = parquet.opened(opened, file.path).schema_arrow
         elif file.is_json:
             names, postings, rejects = jsonrows.names_of(_rows(file, stream))
             if not postings and not rejects:
@@ -277,8 +277,8 @@ def _batches(file: File, stream: Stream, rows: int, first: int) -> Iterator[Batc
         yield from _json_batches(file, stream, rows, first)
     elif file.format == "parquet":
         with stream.file() as opened:
-            parquet = columnar.opened(opened, file.path)
-            for table in columnar.read(parquet, file.path, min(rows, _TAKEN)):
+            whole = parquet.opened(opened, file.path)
+            for table in parquet.read(whole, file.path, min(rows, _TAKEN)):
                 yield _of_table(file, table, (), first)
                 first += table.num_rows
     elif file.dialect is not None:

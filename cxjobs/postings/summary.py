@@ -63,10 +63,10 @@ class Summary:
 
     @classmethod
     def restored(cls, values: Mapping[str, Any]) -> Summary:
-        """A summary from ``as_dict``."""
+        """A summary from ``to_dict``."""
         return cls(**{**values, **{name: Counter(values[name]) for name in _COUNTS}})
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {**self.__dict__, **{name: dict(getattr(self, name)) for name in _COUNTS}}
 

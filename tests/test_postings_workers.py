@@ -10,8 +10,8 @@ import pytest
 from postings_fake import answer, load
 
 from cxjobs.errors import CxjobsError
-from cxjobs.postings.answers import _answer, _here, _packed, answered
 from cxjobs.postings.batch import Batch
+from cxjobs.postings.workers import _answer, _here, _packed, answered
 
 
 def batch(*titles):
