@@ -91,12 +91,12 @@ def read(
     for name in needed:
         if name not in there:
             raise DataError(
-                f"{path} has no column {name!r} (it has: {known}). "
+                f"{path}: has no column {name!r}. Its columns: {known}. "
                 f"Try: cxjobs classify {path} -o answered.csv, and that file."
             )
     for column in (extra or {}).values():
         if column not in table.column_names:
-            raise DataError(f"{path} has no column {column!r}. It has: {known}.")
+            raise DataError(f"{path}: has no column {column!r}. Its columns: {known}.")
     frame = pd.DataFrame(parts, dtype=object)
     for name, own in there.items():
         values = table.column(own).to_pylist()

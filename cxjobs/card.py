@@ -8,6 +8,7 @@ from typing import Any
 from cxjobs import taxonomy
 from cxjobs.decision import Table
 from cxjobs.errors import ModelError
+from cxjobs.files import replace
 from cxjobs.intervals import number, shown
 
 
@@ -21,9 +22,9 @@ def write_card(folder: str | Path, manifest: dict[str, Any]) -> None:
     """
     path = Path(folder) / "README.md"
     try:
-        path.write_text(card(manifest), encoding="utf-8", newline="\n")
+        replace(path, card(manifest).encode())
     except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}.") from None
+        raise ModelError(f"{path}: cannot be written: {error.strerror or error}.") from None
 
 
 def card(manifest: dict[str, Any]) -> str:

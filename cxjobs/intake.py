@@ -110,7 +110,7 @@ def read(
     if done and not all(there.values()):
         lacking = next(path for path, answered in there.items() if not answered)
         raise DataError(
-            f"{lacking} holds no answers, the other inputs do. Try: survey them apart, "
+            f"{lacking}: holds no answers, the other inputs do. Try: survey them apart, "
             "or classify it first."
         )
     names = list(dict.fromkeys(n for f in reading.files for n in f.schema.names))
@@ -151,7 +151,7 @@ def _is_answered(names: Sequence[str], path: str) -> bool:
         return False
     if lacking := [name for name in NEEDED if own_name(name, names) is None]:
         raise DataError(
-            f"{path} holds answers without the column {lacking[0]!r}. "
+            f"{path}: holds answers without the column {lacking[0]!r}. "
             "Try: classify without --columns, or survey the postings themselves."
         )
     return True

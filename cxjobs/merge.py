@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cxjobs import dataset, taxonomy
+from cxjobs import dataset, files, taxonomy
 from cxjobs.errors import DataError
 from cxjobs.sheet import CHOICES
 from cxjobs.taxonomy import PRACTICES, label_of
@@ -259,9 +259,7 @@ def write(table: str | Path, merged: Merged, log: Sequence[Mapping[str, str]]) -
     text = merged.table.to_csv(index=False, lineterminator="\n")
     try:
         for path, content in ((Path(table), text), (log_path(table), "".join(lines))):
-            beside = path.with_name(f"{path.name}.part")
-            beside.write_text(content, encoding="utf-8", newline="")
-            beside.replace(path)
+            files.replace(path, content.encode())
     except OSError as error:
         raise DataError(f"{table}: cannot be written: {error.strerror or error}.") from None
 

@@ -18,6 +18,7 @@ from cxjobs import __version__, page, taxonomy
 from cxjobs.charts import best_kind, between, chance, percent, role_bars, svg
 from cxjobs.errors import FormatError
 from cxjobs.explain import plain, printable
+from cxjobs.files import replace
 from cxjobs.sheet import guard
 from cxjobs.taxonomy import CX, REVIEW
 
@@ -260,12 +261,9 @@ def write(path: str | Path, text: str) -> None:
         If it cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(path)
+        replace(path, text.encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise FormatError(
             f"{path}: cannot be written: {error.strerror or error}. Try: another place."
         ) from None

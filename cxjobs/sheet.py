@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxjobs.errors import CxjobsError, FormatError
+from cxjobs.files import replace
 from cxjobs.postings import Reading
 from cxjobs.taxonomy import PRACTICES, ROLES, load
 
@@ -87,10 +87,8 @@ def write(path: str | Path, rows: Iterable[Mapping[str, str]]) -> None:
     path = Path(path)
     cells = table(rows)
     data = _xlsx(cells) if path.suffix.lower() == ".xlsx" else to_csv(cells)
-    beside = path.with_name(f"{path.name}.part")
     try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
+        replace(path, data)
     except OSError as error:
         raise FormatError(f"{path}: cannot be written: {error.strerror or error}.") from None
 

@@ -156,6 +156,8 @@ def write(
 
     import numpy as np
 
+    from cxjobs.files import replace
+
     folder = Path(folder)
     index, parts, offset = {}, [], 0
     for name, value in sorted(arrays.items()):
@@ -177,9 +179,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         # The manifest comes last: an interrupted write leaves a hash that does not match.
         for name, content in ((ARRAYS, blob), (MANIFEST, page.encode())):
-            partial = folder / f".{name}.partial"
-            partial.write_bytes(content)
-            partial.replace(folder / name)
+            replace(folder / name, content)
     except OSError as error:
         raise ModelError(
             f"{folder}: cannot be written: {error.strerror or error}. Try: another -o FOLDER."

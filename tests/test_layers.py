@@ -13,7 +13,7 @@ PACKAGE = Path(cxjobs.__file__).parent
 
 LAYERS = [
     ["errors", "__init__"],
-    ["taxonomy", "text", "binomial", "intervals"],
+    ["files", "taxonomy", "text", "binomial", "intervals"],
     ["features", "vectorizer", "frame", "lexicon", "columns", "naming", "spans", "metrics"],
     ["shares", "prevalence"],
     ["dataset", "decision", "agreement", "model"],

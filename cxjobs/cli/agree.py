@@ -56,7 +56,7 @@ def command(
     header, rows = _read(file, name)
     names, values = _coders(name, header, rows, key, coders)
     if group and group not in header:
-        raise DataError(f"{name} has no column {group!r}. Its columns: {', '.join(header)}.")
+        raise DataError(f"{name}: has no column {group!r}. Its columns: {', '.join(header)}.")
     at = {c: header.index(c) for c in [*names, key, *([group] if group else [])]}
     ids = _ids(name, rows, at[key], key)
 
@@ -87,7 +87,7 @@ def _read(file: Any, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(
-            f"{name} is not UTF-8 (byte {error.start}). Save it as CSV UTF-8 and try again."
+            f"{name}: byte {error.start} is not UTF-8. Try: save it as CSV UTF-8."
         ) from error
     first = text.partition("\n")[0]
     mark = max(",;\t", key=first.count)
@@ -99,10 +99,10 @@ def _read(file: Any, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]
         raise FormatError(f"{name}, line {reader.line_num}: {error}. Is a quote open?") from error
     rows = [(line, cells) for line, cells in rows if any(cells)]
     if len(rows) < 2:
-        raise FormatError(f"{name} has no rows under its header.")
+        raise FormatError(f"{name}: has no rows under its header.")
     header = rows.pop(0)[1]
     if repeated := sorted({c for c in header if c and header.count(c) > 1}):
-        raise FormatError(f"{name} has two columns named {repeated[0]!r}; rename one.")
+        raise FormatError(f"{name}: has two columns named {repeated[0]!r}; rename one.")
     for line, cells in rows:
         if len(cells) != len(header):
             raise FormatError(
@@ -117,7 +117,7 @@ def _coders(
     """Columns of the coders, and the values that may stand there."""
     there = f"Its columns: {', '.join(header)}."
     if key not in header:
-        raise DataError(f"{name} has no column {key!r}. {there} Name another one with --id.")
+        raise DataError(f"{name}: has no column {key!r}. {there} Try: --id COLUMN.")
     columns = {c: {cells[i] for _, cells in rows} - {""} for i, c in enumerate(header) if c != key}
     if asked is None:
         for values in (ROLES, LABELS):
@@ -125,7 +125,7 @@ def _coders(
             if len(found) > 1:
                 return found, values
         raise DataError(
-            f"{name} has fewer than two columns that hold roles and nothing else. {there} "
+            f"{name}: has fewer than two columns that hold roles and nothing else. {there} "
             "Name the coders' columns with --coders to see what is wrong in them."
         )
     names = list(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
@@ -133,7 +133,7 @@ def _coders(
         raise click.UsageError("--coders needs two or more columns, with commas between.")
     for c in names:
         if c not in columns:
-            raise DataError(f"{name} has no column of codings {c!r}. {there}")
+            raise DataError(f"{name}: has no column of codings {c!r}. {there}")
     values = LABELS if CONFLATED in set().union(*(columns[c] for c in names)) else ROLES
     for line, cells in rows:
         for c in names:
