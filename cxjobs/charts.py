@@ -188,6 +188,18 @@ def chance(probability: float) -> str:
     return sure or f"{probability:.0%}"
 
 
+def ends(kind: str) -> tuple[str, str]:
+    """Columns of the interval of a column of shares.
+
+    Examples
+    --------
+    >>> ends("share"), ends("cx_share"), ends("corrected")
+    (('low', 'high'), ('cx_low', 'cx_high'), ('corrected_low', 'corrected_high'))
+    """
+    head = kind.removesuffix("share") if kind.endswith("share") else f"{kind}_"
+    return f"{head}low", f"{head}high"
+
+
 def best_kind(survey: Survey) -> str:
     """Which column of the table of roles leans least on assumptions: its name, or ``share``."""
     return "audited" if survey.audited else "corrected" if survey.corrected else "share"
@@ -196,7 +208,7 @@ def best_kind(survey: Survey) -> str:
 def role_bars(survey: Survey) -> list[Bar]:
     """Bars of all roles, CX management first, then the most frequent; rings are plain counts."""
     kind = best_kind(survey)
-    low, high = ("low", "high") if kind == "share" else (f"{kind}_low", f"{kind}_high")
+    low, high = ends(kind)
     table = survey.table.sort_values([kind, "share"], ascending=False, kind="stable")
     rows = sorted(table.to_dict("records"), key=lambda row: row["role"] != CX)
     return [

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 SHORT = 120
 """Characters of cleaned description below which it is ``short_description``: a line or two can't
@@ -101,21 +103,37 @@ def flags_of(score: Any, description: str) -> list[str]:
     return [flag for flag, doubt in zip(FLAGS, doubts(score, cut_off), strict=True) if doubt]
 
 
-def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, Any]:
-    """Flags of a batch, comma-separated, and which rows are not to be trusted."""
+def cut_off(description: pa.Array) -> NDArray[np.bool_]:
+    """Whether each raw description ends as truncated ones do.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> cut_off(pa.array(["You will own the…", "You own it."])).tolist()
+    [True, False]
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    cut_off = np.zeros(len(description), bool)
-    if scores.posting_basis.any():  # else there is nothing to be cut off
-        # Bytes are cut at once, characters have to be counted: only of the few that match.
-        tail = pc.binary_slice(description.cast(pa.large_binary()), start=-4 * TAIL)
-        rows = pc.indices_nonzero(pc.match_substring_regex(tail, CUT_OFF))
-        tail = pc.utf8_slice_codeunits(description.take(rows), start=-TAIL)
-        cut_off[rows] = pc.match_substring_regex(tail, CUT_OFF)
-    bits = np.zeros(len(cut_off), np.int32)
-    for k, doubt in enumerate(doubts(scores, cut_off)):
+    cut = np.zeros(len(description), bool)
+    # Bytes are cut at once, characters have to be counted: only of the few that match.
+    tail = pc.binary_slice(description.cast(pa.large_binary()), start=-4 * TAIL)
+    rows = pc.indices_nonzero(pc.match_substring_regex(tail, CUT_OFF))
+    tail = pc.utf8_slice_codeunits(description.take(rows), start=-TAIL)
+    cut[rows] = pc.match_substring_regex(tail, CUT_OFF)
+    return cut
+
+
+def flag_column(scores: Any, description: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """Flags of a batch, comma-separated, and which rows are not to be trusted."""
+    import numpy as np
+    import pyarrow as pa
+
+    # Without any description there is nothing to be cut off.
+    cut = cut_off(description) if scores.posting_basis.any() else np.zeros(len(description), bool)
+    bits = np.zeros(len(cut), np.int32)
+    for k, doubt in enumerate(doubts(scores, cut)):
         bits |= np.asarray(doubt, np.int32) << k
     flags = pa.DictionaryArray.from_arrays(bits, pa.array(_SETS)).cast(pa.string())
     distrusted = sum(1 << k for k, f in enumerate(FLAGS) if f in DISTRUSTED)

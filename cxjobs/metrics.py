@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+MIN_SUPPORT = 5
+"""Roles with fewer true postings are left out of the macro-F1."""
+
 
 def confusion(truth: ArrayLike, answer: ArrayLike, classes: Sequence[Any] = ROLES) -> Array:
     """Count answers by truth.
@@ -240,11 +243,9 @@ def summary(
     truth: ArrayLike,
     probability: ArrayLike,
     *,
-    cx_probability: ArrayLike | None = None,
     practice: ArrayLike | None = None,
     practice_probability: ArrayLike | None = None,
     groups: ArrayLike | None = None,
-    min_support: int = 5,
     replicates: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -257,14 +258,10 @@ def summary(
         True roles.
     probability : array of shape (n, 13)
         Role probabilities in the order of ``ROLES``; the answer is the highest one.
-    cx_probability : array of shape (n,), optional
-        The label's probability; by default the column of ``cx_management``.
     practice, practice_probability : arrays of shape (n, 5), optional
         True practice elements, 0/1 or nan where not coded, and their probabilities.
     groups : array of shape (n,), optional
         Rows to be resampled together, such as those of one employer.
-    min_support : int
-        Roles with fewer true postings are left out of the macro-F1.
     replicates, seed, confidence
         See :func:`cxjobs.intervals.bootstrap`.
 
@@ -283,11 +280,11 @@ def summary(
         raise DataError(
             f"Role probabilities must have shape {(roles.size, len(ROLES))}: {p.shape}."
         )
-    cx = p[:, ROLES.index(CX)] if cx_probability is None else np.asarray(cx_probability, float)
+    cx = p[:, ROLES.index(CX)]
     answer = np.asarray(ROLES)[p.argmax(axis=1)]
     matrix = confusion(roles, answer)
     support = matrix.sum(axis=1)
-    kept = support >= min_support
+    kept = support >= MIN_SUPPORT
     y = (roles == CX).astype(float)
     codes = np.array([ROLES.index(role) for role in roles], dtype=int)
 

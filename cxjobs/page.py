@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cxjobs import taxonomy
-from cxjobs.charts import Bar, best_kind, between, chance, percent, role_bars, svg
+from cxjobs.charts import Bar, best_kind, between, chance, ends, percent, role_bars, svg
 from cxjobs.explain import plain, printable
 from cxjobs.highlight import marked, word_weights
 from cxjobs.study import definitions
@@ -79,18 +79,6 @@ def row(head: str, cells: Iterable[str], *, first: bool = False) -> str:
     """A row of a table of numbers."""
     body = "".join(f'<td class="number">{cell}</td>' for cell in cells)
     return f'<tr{" class=first" if first else ""}><th scope="row">{head}</th>{body}</tr>'
-
-
-def ends(kind: str) -> tuple[str, str]:
-    """Columns of the interval of a column of shares.
-
-    Examples
-    --------
-    >>> ends("share"), ends("cx_share"), ends("corrected")
-    (('low', 'high'), ('cx_low', 'cx_high'), ('corrected_low', 'corrected_high'))
-    """
-    head = kind.removesuffix("share") if kind.endswith("share") else f"{kind}_"
-    return f"{head}low", f"{head}high"
 
 
 def share_cell(found: Any, kind: str = "share") -> str:

@@ -15,7 +15,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from cxjobs import __version__, page, taxonomy
-from cxjobs.charts import best_kind, between, chance, percent, role_bars, svg
+from cxjobs.charts import best_kind, between, chance, ends, percent, role_bars, svg
 from cxjobs.errors import FormatError
 from cxjobs.explain import plain, printable
 from cxjobs.files import replace
@@ -153,7 +153,7 @@ def _role_lines(survey: Survey) -> list[str]:
 
 
 def _share(found: Any, kind: str = "share") -> str:
-    low, high = page.ends(kind)
+    low, high = ends(kind)
     if math.isnan(found[kind]):
         return f"{'-':>6}"
     return f"{percent(found[kind]):>6} ({between(found[low], found[high])})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from cxjobs.features import FUNCTION_WORDS
-from cxjobs.flags import CUT_OFF, JUDGED_FROM, LEAST_FUNCTION, TAIL
+from cxjobs.flags import JUDGED_FROM, LEAST_FUNCTION, cut_off
 from cxjobs.postings.duplicates import Duplicates
 from cxjobs.postings.sources import PARTS, known
 
@@ -88,7 +88,7 @@ class Overview:
         self.without_title += _count(blank)
         bare = pc.equal(pc.utf8_trim_whitespace(batch.description), "")
         self.without_description += _count(bare)
-        self.truncated += _count(cut_off(batch.description))
+        self.truncated += int(cut_off(batch.description).sum())
         starts = pc.utf8_slice_codeunits(
             pc.binary_join_element_wise(batch.title, batch.description, " "), 0, JUDGED
         )
@@ -141,12 +141,6 @@ def _count(mask: pa.Array) -> int:
 
 def _problem(one: Reject) -> str:
     return f"line {one.line}: {one.reason}" if one.line else one.reason
-
-
-def cut_off(description: pa.Array) -> pa.Array:
-    """Whether each description ends as truncated ones do; the rule is that of the flag."""
-    tail = pc.utf8_slice_codeunits(description, -TAIL)
-    return pc.match_substring_regex(tail, CUT_OFF)
 
 
 def foreign(text: str) -> bool:
