@@ -161,7 +161,7 @@ def percent(share: float, digits: int = 1) -> str:
     return "–" if math.isnan(share) else f"{share:.{digits}%}"
 
 
-def between(low: float, high: float, digits: int = 1) -> str:
+def between(low: float, high: float) -> str:
     """Interval as a reader sees it.
 
     Examples
@@ -171,7 +171,7 @@ def between(low: float, high: float, digits: int = 1) -> str:
     """
     if math.isnan(low):
         return "–"
-    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def chance(probability: float) -> str:

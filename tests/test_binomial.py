@@ -30,6 +30,18 @@ def test_wilson_is_scipys(count, n):
     assert math.isnan(wilson(0, 0)[0])
 
 
+def test_what_is_a_share_stays_between_0_and_1():
+    for n in range(1, 120):
+        for count in (0, n // 3, n):
+            low, high = wilson(count, n)
+            assert 0 <= low <= count / n <= high <= 1
+    for n in range(1, 400, 7):
+        for p in (1e-9, 0.1, 0.5, 0.9, 1 - 1e-9):
+            tail = [binomial_cdf(k, n, p) for k in range(n + 1)]
+            assert tail == sorted(tail) or np.diff(tail).min() > -1e-12
+            assert 0 <= min(tail) <= max(tail) <= 1
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_clopper_pearson_is_scipys(confidence):
     n = 25
