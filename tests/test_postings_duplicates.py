@@ -259,10 +259,11 @@ def test_shared_keys():
 
 
 @pytest.mark.parametrize("size", [1, 3, 50])
-def test_the_index_finds_the_first_roles_of_each_key(size):
+def test_the_index_finds_the_first_roles_of_each_key(size, tmp_path, monkeypatch):
+    monkeypatch.setattr(duplicates, "LARGE", 400)
     draw = np.random.default_rng(size)
     keys = draw.integers(0, 40, (300, 3)).astype(np.uint32)
-    index = _Index()
+    index = _Index(tmp_path)
     for start in range(0, 300, size):
         numbers = np.arange(start, min(start + size, 300), dtype=np.uint64)
         index.add(keys[start : start + size], numbers)
@@ -271,6 +272,7 @@ def test_the_index_finds_the_first_roles_of_each_key(size):
     lengths = [len(run) for run in index._runs]
     assert all(a > 2 * b for a, b in itertools.pairwise(lengths))
     assert sum(lengths) == 900
+    assert isinstance(index._runs[0], np.memmap) is (size < 300)
     wanted = draw.integers(0, 60, (20, 3)).astype(np.uint32)
     holders = {key: np.flatnonzero((keys == key).any(axis=1)).tolist() for key in range(60)}
     assert index.has(wanted).tolist() == [any(holders[k] for k in row) for row in wanted.tolist()]

@@ -4,7 +4,8 @@ Each description gets a sketch of what stands before its line and sentence ends 
 shingles after Manber 1994, "Finding similar files in a large file system"; compared by minima of
 hashes after Broder 1997, "On the resemblance and containment of documents"). Three fours of
 minima are keys; roles that share a key are compared, so that the work grows with the number of
-postings only. Twenty-four bytes a role stay in memory, the rest is on the disk.
+postings only. Where there are many, what is known of them is in files that the system maps: the
+process itself keeps little.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ FEWEST = 6
 TRIED = 8
 """Roles compared with a posting, the oldest first; more would let a template cost the square."""
 
+LARGE = 1 << 20
+"""Keys of a run from which it is kept in a file."""
+
 _BANDS, _WIDTH = 3, 4
 _RECORD = np.dtype(
     [("keys", "<u4", _BANDS), ("sketch", "<u4", SLOTS), ("at", "<u8"), ("size", "<u4")]
@@ -74,7 +78,7 @@ class Duplicates:
         self._at = position["bytes"] if position else 0
         self._records.truncate(self._roles * _RECORD.itemsize)
         self._names.truncate(self._at)
-        self._index = _Index()
+        self._index = _Index(place)
         self._records.seek(0)
         for start in range(0, self._roles, 1 << 16):
             data = self._records.read(min(1 << 16, self._roles - start) * _RECORD.itemsize)
@@ -315,7 +319,8 @@ def _shared(keys: Keys) -> npt.NDArray[np.bool_]:
 class _Index:
     """Keys with the number of their role: sorted runs, merged so that there are ever few."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._runs: list[npt.NDArray[np.uint64]] = []
 
     def add(self, keys: Keys, numbers: npt.NDArray[np.uint64]) -> None:
@@ -326,8 +331,19 @@ class _Index:
         self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
             last = self._runs.pop()
-            self._runs[-1] = np.concatenate([self._runs[-1], last])
-            self._runs[-1].sort()  # in place: this is the peak of the memory
+            self._runs[-1] = self._merged(self._runs[-1], last)
+
+    def _merged(self, *runs: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        if sum(map(len, runs)) < LARGE:
+            merged = np.concatenate(runs)
+        else:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                for run in runs:
+                    file.write(run.data)
+                file.flush()
+                merged = np.memmap(file, np.uint64, "r+")
+        merged.sort()
+        return merged
 
     def has(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Rows of which a role with the same key is known."""
