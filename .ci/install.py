@@ -135,7 +135,7 @@ def main() -> None:
                 places[f"oldest {version}"] = (python, wheel, "-c", limits)
         answers = {name: installed(work, name, *what) for name, what in places.items()}
         if asked.tests:
-            name = "oldest, with tests"
+            name = "oldest-with-tests"
             answers[name] = installed(work, name, found[0], f"{wheel}[test]", "-c", limits)
             python = work / name / "bin/python"
             print(run(python, "-m", "pytest", "-q", "tests", cwd=work / "one")[-2000:], flush=True)

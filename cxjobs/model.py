@@ -64,7 +64,7 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         How much the title's scores count beside the description's, in the posting basis.
     posting_temperature, title_temperature : float
         Divide the scores of a basis before they become probabilities; found on out-of-fold
-        predictions (`cxjobs.train`).
+        predictions (`cxjobs.training`).
     max_iter : int
         Of each regression's solver.
 

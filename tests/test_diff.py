@@ -210,8 +210,8 @@ def test_wrong_use_is_told(run, tmp_path):
     assert run("--models", "a", "b", "old.csv", "new.csv").exit_code == 2
     missing = run("old.csv", "postings.csv")
     assert missing.exit_code == 2
-    assert "no column 'label'" in missing.output
-    assert "cxjobs classify" in missing.output
+    assert "no column 'label'" in missing.stderr
+    assert "cxjobs classify" in missing.stderr
     (tmp_path / "broken.csv").write_text("title,label,cx_probability\na,review,0.5\nb,c\n")
     with pytest.raises(FormatError, match="line 3"):
         read(tmp_path / "broken.csv")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def test_outputs_stand_below_their_commands():
     assert told == "Before\n\n```console\n$ echo a\na\n$ echo b\nb\n```\n\nafter\n"
 
 
+@pytest.mark.skipif(version("click") < "8.2", reason="the site is made by a newer click")
 def test_reference_tells_every_command_and_option():
     told = pages.command_reference()
     for name, command in pages.commands():

@@ -184,3 +184,23 @@ def test_softmax_and_sigmoid_are_safe_at_the_ends():
     with np.errstate(over="raise", invalid="raise"):
         np.testing.assert_allclose(softmax(np.array([[800.0, -800.0]])), [[1, 0]], atol=1e-300)
         np.testing.assert_allclose(sigmoid(np.array([-800.0, 0, 800.0])), [0, 0.5, 1])
+
+
+def test_balance_evens_out_common_and_rare_roles():
+    X = pd.DataFrame({"title": ["lead"] * 20, "description": ["calls"] * 20})
+    y = ["other"] * 18 + ["sales"] * 2
+    shares = {}
+    for balance in (0.0, 0.5, 1.0):
+        model = JobClassifier(balance=balance).fit(X, y)
+        shares[balance] = model.predict_proba(X[:1])[0, ROLES.index("sales")]
+    assert shares[0.0] < shares[0.5] < shares[1.0] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_short_title_is_answered_with_less_certainty_below_a_slope_of_one():
+    titles = ["sales", "call", "sales manager of key accounts", "call agent of night shifts"]
+    roles = ["sales", "call_center"] * 2
+    short = {
+        slope: JobClassifier(title_slope=slope).fit(titles, roles).predict_proba(["sales"]).max()
+        for slope in (0.3, 1.0)
+    }
+    assert 1 / 2 < short[0.3] < short[1.0]
