@@ -64,6 +64,27 @@ class OutOfFold:
         roles = self.frame["role"][kept].to_numpy(str)
         return temperature(self.scores[basis][:, kept, : len(ROLES)], roles)
 
+    def practice_levels(self, basis: str) -> list[list[float]]:
+        """Slope and shift that make each practice element's score its log-odds (Platt 1999).
+
+        Found on the rows that count in figures, in the first draw; rounded to four digits. Where
+        the score does not part them, the score stays as it is.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        found = []
+        for k, element in enumerate(PRACTICES):
+            truth = self.frame[element].to_numpy(float)
+            kept = self.scored & ~np.isnan(truth)
+            slope, shift = 1.0, 0.0
+            if len(np.unique(truth[kept])) == 2:
+                score = self.scores[basis][0, kept, len(ROLES) + k, None]
+                head = LogisticRegression(C=1e4).fit(score, truth[kept])
+                if head.coef_[0, 0] > 0:
+                    slope, shift = float(head.coef_[0, 0]), float(head.intercept_[0])
+            found.append([round(slope, 4), round(shift, 4)])
+        return found
+
     def probabilities(self, basis: str, temperature: float = 1.0) -> Array:
         """Role probabilities of each repeat: shape (repeats, n, 13)."""
         return np.stack([softmax(s[:, : len(ROLES)] / temperature) for s in self.scores[basis]])
@@ -88,7 +109,7 @@ def out_of_fold(
     frame : DataFrame
         The labelled table, as `cxjobs.dataset.load` returns it.
     estimator : JobClassifier, optional
-        Unfitted; its temperatures are ignored.
+        Unfitted; its temperatures and its levels of practice elements are ignored.
     n_splits, repeats : int
         Folds, and how often they are drawn anew.
     seed : int
@@ -104,7 +125,9 @@ def out_of_fold(
         raise DataError(
             f"{n_splits} folds need as many groups; there are {frame['group'].nunique()}."
         )
-    fresh = {**estimator.get_params(), "posting_temperature": 1.0, "title_temperature": 1.0}
+    fresh = {**estimator.get_params()}
+    for basis in BASES:
+        fresh |= {f"{basis}_temperature": 1.0, f"{basis}_practice": None}
     width = len(ROLES) + len(PRACTICES)
     scores = {basis: np.full((repeats, len(frame), width), np.nan) for basis in BASES}
     for repeat in range(repeats):

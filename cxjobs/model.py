@@ -65,6 +65,9 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     posting_temperature, title_temperature : float
         Divide the scores of a basis before they become probabilities; found on out-of-fold
         predictions (`cxjobs.training`).
+    posting_practice, title_practice : list of 5 pairs of float, optional
+        Per basis, slope and shift of each practice element's score before it becomes a
+        probability, found likewise; without, the basis' temperature divides them as well.
     max_iter : int
         Of each regression's solver.
 
@@ -104,6 +107,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         title_weight: float = 0.5,
         posting_temperature: float = 1.0,
         title_temperature: float = 1.0,
+        posting_practice: list[list[float]] | None = None,
+        title_practice: list[list[float]] | None = None,
         max_iter: int = 2000,
     ) -> None:
         self.background = background
@@ -119,6 +124,8 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.title_weight = title_weight
         self.posting_temperature = posting_temperature
         self.title_temperature = title_temperature
+        self.posting_practice = posting_practice
+        self.title_practice = title_practice
         self.max_iter = max_iter
 
     def fit(
@@ -174,8 +181,9 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coef, intercept = self._heads(
             rows, roles, practice, weight_of_titles * fair, self.bare_title_C, balance=0.0
         )
-        self.coef_ = {"title": coef / self.title_temperature}
-        self.intercept_ = {"title": intercept / self.title_temperature}
+        slope, shift = _levels(self.title_temperature, self.title_practice)
+        self.coef_ = {"title": coef * slope}
+        self.intercept_ = {"title": intercept * slope + shift}
         if whole.any():
             in_title = self._heads(
                 rows, roles, practice, weight_of_titles, self.title_C, self.balance
@@ -193,13 +201,11 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.description_C,
                 self.balance,
             )
-            scale = self.posting_temperature
-            self.coef_["posting"] = (
-                np.vstack([self.title_weight * in_title[0], in_description[0]]) / scale
-            )
-            self.intercept_["posting"] = (
-                self.title_weight * in_title[1] + in_description[1]
-            ) / scale
+            slope, shift = _levels(self.posting_temperature, self.posting_practice)
+            coef = np.vstack([self.title_weight * in_title[0], in_description[0]])
+            intercept = self.title_weight * in_title[1] + in_description[1]
+            self.coef_["posting"] = coef * slope
+            self.intercept_["posting"] = intercept * slope + shift
         # Stored as float32: rounded here, so that what is stored is exactly what was fitted.
         self.coef_ = {b: c.astype(np.float32).astype(np.float64) for b, c in self.coef_.items()}
         return self
@@ -301,6 +307,15 @@ class JobClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _levels(temperature: float, practice: list[list[float]] | None) -> tuple[Array, Array]:
+    """Slope and shift of each of the 18 scores of a basis."""
+    slope = np.full(len(ROLES) + len(PRACTICES), 1 / temperature)
+    shift = np.zeros_like(slope)
+    if practice is not None:
+        slope[len(ROLES) :], shift[len(ROLES) :] = np.transpose(practice)
+    return slope, shift
 
 
 def softmax(scores: Array) -> Array:

@@ -101,7 +101,8 @@ def train(
         )
         tell("fitting on all rows")
         estimator.set_params(
-            **{f"{basis}_temperature": value for basis, value in temperatures.items()}
+            **{f"{basis}_temperature": value for basis, value in temperatures.items()},
+            **{f"{basis}_practice": result.practice_levels(basis) for basis in evaluate.BASES},
         )
         model = evaluate.fit(estimator, frame)
     manifest = {

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, average_precision_score
 from cxjobs import evaluate
 from cxjobs.dataset import COMPOSED
 from cxjobs.errors import DataError
-from cxjobs.model import JobClassifier, softmax
+from cxjobs.model import JobClassifier, sigmoid, softmax
 from cxjobs.taxonomy import PRACTICES, ROLES
 
 
@@ -265,3 +265,24 @@ def test_load_refuses_what_is_not_there_or_not_utf8(tmp_path):
     path.write_bytes(b'{"title": "caf\xe9", "role": "sales"}')
     with pytest.raises(DataError, match="UTF-8"):
         evaluate.load(path)
+
+
+def test_levels_of_practice_elements_are_found_again():
+    draw = np.random.default_rng(3)
+    n = 20_000
+    scores = draw.normal(-1, 2, (1, n, len(ROLES) + len(PRACTICES)))
+    slopes, shifts = np.array([0.5, 1.0, 2.0, 1.5, 0.7]), np.array([0.0, 1.0, -1.0, 0.5, -0.5])
+    chances = sigmoid(scores[0, :, len(ROLES) :] * slopes + shifts)
+    frame = pd.DataFrame((draw.random(chances.shape) < chances).astype(float), columns=PRACTICES)
+    frame["source"], frame.loc[:99, "whole"] = "posting pages", np.nan
+    levels = evaluate.OutOfFold(frame, {"posting": scores}).practice_levels("posting")
+    np.testing.assert_allclose(levels, np.column_stack([slopes, shifts]), atol=0.12)
+
+
+def test_a_practice_element_that_scores_do_not_part_keeps_its_scores():
+    scores = np.zeros((1, 8, len(ROLES) + len(PRACTICES)))
+    scores[0, :, len(ROLES)] = np.arange(8)
+    frame = pd.DataFrame({element: [1.0] * 8 for element in PRACTICES})
+    frame["understand"], frame["source"] = [1.0] * 4 + [0.0] * 4, "posting pages"
+    result = evaluate.OutOfFold(frame, {"title": scores})
+    assert result.practice_levels("title") == [[1.0, 0.0]] * 5

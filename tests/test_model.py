@@ -204,3 +204,14 @@ def test_a_short_title_is_answered_with_less_certainty_below_a_slope_of_one():
         for slope in (0.3, 1.0)
     }
     assert 1 / 2 < short[0.3] < short[1.0]
+
+
+def test_levels_of_practice_elements_move_their_probabilities_and_no_role(coded, targets):
+    levels = [[2.0, 0.5]] * 4 + [[1.0, -3.0]]
+    plain = JobClassifier(posting_temperature=2.0).fit(coded, targets)
+    moved = clone(plain).set_params(posting_practice=levels).fit(coded, targets)
+    np.testing.assert_allclose(moved.predict_proba(coded), plain.predict_proba(coded), atol=1e-6)
+    score = 2.0 * plain.scores(coded, "posting")[:, len(ROLES) :]
+    expected = sigmoid(score * np.array(levels)[:, 0] + np.array(levels)[:, 1])
+    told = sigmoid(moved.scores(coded, "posting")[:, len(ROLES) :])
+    np.testing.assert_allclose(told, expected, atol=1e-5)

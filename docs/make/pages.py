@@ -175,7 +175,8 @@ def parameters() -> str:
     manifest = json.loads((ROOT / "models/default/manifest.json").read_text("utf-8"))
     lines = ["| parameter | value |", "| --- | --- |"]
     for name, value in manifest["parameters"].items():
-        lines.append(f"| `{name}` | {value if isinstance(value, int) else f'{value:.4g}'} |")
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        lines.append(f"| `{name}` | {shown} |")
     return "\n".join(lines)
 
 
