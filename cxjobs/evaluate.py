@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cxjobs import metrics
+from cxjobs import calibrate, metrics
 from cxjobs.binomial import wilson
 from cxjobs.dataset import COMPOSED, read, splits
 from cxjobs.decision import Table, threshold_table
@@ -62,28 +62,13 @@ class OutOfFold:
         """Temperature of a basis, found on the rows that count in figures."""
         kept = self.scored
         roles = self.frame["role"][kept].to_numpy(str)
-        return temperature(self.scores[basis][:, kept, : len(ROLES)], roles)
+        return calibrate.temperature(self.scores[basis][:, kept, : len(ROLES)], roles)
 
     def practice_levels(self, basis: str) -> list[list[float]]:
-        """Slope and shift that make each practice element's score its log-odds (Platt 1999).
-
-        Found on the rows that count in figures, in the first draw; rounded to four digits. Where
-        the score does not part them, the score stays as it is.
-        """
-        from sklearn.linear_model import LogisticRegression
-
-        found = []
-        for k, element in enumerate(PRACTICES):
-            truth = self.frame[element].to_numpy(float)
-            kept = self.scored & ~np.isnan(truth)
-            slope, shift = 1.0, 0.0
-            if len(np.unique(truth[kept])) == 2:
-                score = self.scores[basis][0, kept, len(ROLES) + k, None]
-                head = LogisticRegression(C=1e4).fit(score, truth[kept])
-                if head.coef_[0, 0] > 0:
-                    slope, shift = float(head.coef_[0, 0]), float(head.intercept_[0])
-            found.append([round(slope, 4), round(shift, 4)])
-        return found
+        """Slope and shift of each practice element's scores, found on the rows that count."""
+        kept = self.scored
+        truth = self.frame.loc[kept, list(PRACTICES)].to_numpy(float)
+        return calibrate.practice_levels(self.scores[basis][0, kept, len(ROLES) :], truth)
 
     def probabilities(self, basis: str, temperature: float = 1.0) -> Array:
         """Role probabilities of each repeat: shape (repeats, n, 13)."""
@@ -161,35 +146,6 @@ def answers_held(estimator: JobClassifier, train: pd.DataFrame, held: pd.DataFra
     with threadpool_limits(1):
         model = fit(JobClassifier(**estimator.get_params()), train)
         return model.predict_proba(held)
-
-
-def temperature(scores: Array, roles: NDArray[np.str_]) -> float:
-    """Temperature under which role probabilities are most likely (Guo et al. 2017, ICML).
-
-    Parameters
-    ----------
-    scores : ndarray of shape (repeats, n, 13) or (n, 13)
-        Before softmax.
-    roles : ndarray of str, shape (n,)
-        True roles.
-
-    Returns
-    -------
-    float
-        Greater than 1 where the scores are too sure of themselves.
-    """
-    from scipy.optimize import minimize_scalar
-
-    flat = scores.reshape(-1, scores.shape[-1])
-    codes = np.array([ROLES.index(r) for r in roles])
-    codes = np.tile(codes, len(flat) // len(codes))
-    rows = np.arange(len(flat))
-
-    def loss(log_temperature: float) -> float:
-        p = softmax(flat / np.exp(log_temperature))
-        return float(-np.log(p[rows, codes].clip(1e-300)).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
 def figures(

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, average_precision_score
 from cxjobs import evaluate
 from cxjobs.dataset import COMPOSED
 from cxjobs.errors import DataError
-from cxjobs.model import JobClassifier, sigmoid, softmax
+from cxjobs.model import JobClassifier, softmax
 from cxjobs.taxonomy import PRACTICES, ROLES
 
 
@@ -95,25 +95,6 @@ def test_composed_titles_weigh_less_in_the_title_basis(coded, monkeypatch):
     even = JobClassifier().fit(coded, coded[["role", *PRACTICES]])
     assert not np.array_equal(real.coef_["title"], even.coef_["title"])
     np.testing.assert_array_equal(real.coef_["posting"], even.coef_["posting"])
-
-
-@pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
-def test_temperature_is_found_again(true):
-    """Roles drawn from softmax(scores / T) give T back."""
-    draw = np.random.default_rng(0)
-    scores = draw.normal(0, 3, (20_000, len(ROLES)))
-    p = softmax(scores / true)
-    drawn = (p.cumsum(axis=1) > draw.random((len(p), 1))).argmax(axis=1)
-    found = evaluate.temperature(scores, np.array(ROLES)[drawn])
-    assert found == pytest.approx(true, rel=0.04)
-
-
-def test_temperature_of_draws_together_is_that_of_their_rows_stacked():
-    draw = np.random.default_rng(1)
-    scores = draw.normal(0, 3, (3, 200, len(ROLES)))
-    roles = draw.choice(ROLES, 200)
-    stacked = evaluate.temperature(scores.reshape(-1, len(ROLES)), np.tile(roles, 3))
-    assert evaluate.temperature(scores, roles) == pytest.approx(stacked)
 
 
 @pytest.fixture(scope="module")
@@ -265,24 +246,3 @@ def test_load_refuses_what_is_not_there_or_not_utf8(tmp_path):
     path.write_bytes(b'{"title": "caf\xe9", "role": "sales"}')
     with pytest.raises(DataError, match="UTF-8"):
         evaluate.load(path)
-
-
-def test_levels_of_practice_elements_are_found_again():
-    draw = np.random.default_rng(3)
-    n = 20_000
-    scores = draw.normal(-1, 2, (1, n, len(ROLES) + len(PRACTICES)))
-    slopes, shifts = np.array([0.5, 1.0, 2.0, 1.5, 0.7]), np.array([0.0, 1.0, -1.0, 0.5, -0.5])
-    chances = sigmoid(scores[0, :, len(ROLES) :] * slopes + shifts)
-    frame = pd.DataFrame((draw.random(chances.shape) < chances).astype(float), columns=PRACTICES)
-    frame["source"], frame.loc[:99, "whole"] = "posting pages", np.nan
-    levels = evaluate.OutOfFold(frame, {"posting": scores}).practice_levels("posting")
-    np.testing.assert_allclose(levels, np.column_stack([slopes, shifts]), atol=0.12)
-
-
-def test_a_practice_element_that_scores_do_not_part_keeps_its_scores():
-    scores = np.zeros((1, 8, len(ROLES) + len(PRACTICES)))
-    scores[0, :, len(ROLES)] = np.arange(8)
-    frame = pd.DataFrame({element: [1.0] * 8 for element in PRACTICES})
-    frame["understand"], frame["source"] = [1.0] * 4 + [0.0] * 4, "posting pages"
-    result = evaluate.OutOfFold(frame, {"title": scores})
-    assert result.practice_levels("title") == [[1.0, 0.0]] * 5

@@ -16,7 +16,7 @@ LAYERS = [
     ["files", "taxonomy", "text", "binomial", "intervals"],
     ["features", "vectorizer", "frame", "lexicon", "columns", "naming", "spans", "metrics"],
     ["shares", "prevalence"],
-    ["dataset", "decision", "agreement", "model"],
+    ["dataset", "decision", "agreement", "model", "calibrate"],
     ["batch_scorer", "evaluate", "soundness", "store"],
     ["scorer"],
     ["card", "flags", "training", "explain", "highlight", "tables", "survey"],

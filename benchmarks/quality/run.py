@@ -31,7 +31,7 @@ import tables
 from contestants import CONTESTANTS, Contestant, Fold, fold_of
 from threadpoolctl import threadpool_limits
 
-from cxjobs import dataset, decision, evaluate, metrics, text, training
+from cxjobs import calibrate, dataset, decision, evaluate, metrics, text, training
 from cxjobs.intervals import bootstrap_all
 from cxjobs.model import softmax
 from cxjobs.taxonomy import CX, ROLES
@@ -100,7 +100,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     held = pd.concat([fold.test for fold in folds[0]]).sort_index()
     truth = held["role"].to_numpy(str)
     heat = {
-        name: evaluate.temperature(np.stack(found["draws"]), truth)
+        name: calibrate.temperature(np.stack(found["draws"]), truth)
         for name, found in scores.items()
     }
     sets = {
@@ -232,7 +232,7 @@ def out_of_fold(one: Contestant, folds: list[Fold], setting: dict[str, Any]) -> 
 
 
 def worth(truth: Array, scores: Array) -> float:
-    p = softmax(scores / evaluate.temperature(scores, truth))
+    p = softmax(scores / calibrate.temperature(scores, truth))
     right = float((np.array(ROLES)[p.argmax(axis=1)] == truth).mean())
     return right + metrics.average_precision(truth == CX, p[:, 0])
 
