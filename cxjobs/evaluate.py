@@ -110,7 +110,7 @@ def out_of_fold(
         raise DataError(
             f"{n_splits} folds need as many groups; there are {frame['group'].nunique()}."
         )
-    fresh = {**estimator.get_params()}
+    fresh = estimator.get_params()
     for basis in BASES:
         fresh |= {f"{basis}_temperature": 1.0, f"{basis}_practice": None}
     width = len(ROLES) + len(PRACTICES)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from cxjobs import dataset, store, taxonomy, training
+from cxjobs import dataset, evaluate, store, taxonomy, training
 from cxjobs.answer import load_model
 from cxjobs.errors import DataError
+from cxjobs.model import sigmoid
 
 SHIPPED = ROOT / "models" / "default"
 DATA = ROOT / "data" / "labeled_jobs.csv"
@@ -32,6 +33,22 @@ def test_a_trained_folder_answers_and_tells_about_itself(csv, tmp_path):
     model = load_model(tmp_path / "m")
     assert model.name.startswith("mine-")
     assert model.predict("quota pipeline").role == "sales"
+
+
+def test_levels_of_practice_elements_are_found_out_of_fold_and_make_shares_right(csv, tmp_path):
+    manifest = training.train(csv, tmp_path / "m", replicates=20)
+    result = evaluate.out_of_fold(dataset.load(csv))
+    truth = result.frame.loc[result.scored, list(taxonomy.PRACTICES)].to_numpy(float)
+    for basis in evaluate.BASES:
+        levels = manifest["parameters"][f"{basis}_practice"]
+        assert levels == result.practice_levels(basis)
+        slope, shift = np.transpose(levels)
+        told = sigmoid(result.scores[basis][0, result.scored, -len(slope) :] * slope + shift)
+        found = [k for k, pair in enumerate(levels) if pair != [1.0, 0.0]]
+        assert found
+        for k in found:
+            coded = ~np.isnan(truth[:, k])
+            assert told[coded, k].mean() == pytest.approx(truth[coded, k].mean(), abs=0.01)
 
 
 def test_the_same_table_gives_the_same_bytes(csv, tmp_path):
